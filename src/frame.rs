@@ -1,0 +1,374 @@
+//! Decoded pixels, as the person will see them.
+//!
+//! A [`Frame`] keeps the pixels as the codec or the host delivered them and
+//! turns them upright and grey only while they are read, row by row: a second
+//! copy of a 48 MP picture would cost more memory than the first. This module
+//! knows no codec.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One decoded picture: 8 bits a channel, rows top to bottom without padding.
+#[derive(Clone)]
+pub struct Frame<'a> {
+    width: u32,
+    height: u32,
+    layout: Layout,
+    orientation: Orientation,
+    pixels: Cow<'a, [u8]>,
+}
+
+/// The channels of one pixel, in memory order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One luma channel.
+    Luma8,
+    /// Luma and straight (not premultiplied) alpha.
+    LumaAlpha8,
+    /// Red, green, blue.
+    Rgb8,
+    /// Red, green, blue and straight (not premultiplied) alpha.
+    Rgba8,
+}
+
+/// How the stored rows are turned to be upright: the values of the EXIF tag
+/// `Orientation` (EXIF 2.32, section 4.6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orientation {
+    /// 1: upright as stored.
+    #[default]
+    Upright,
+    /// 2: mirrored left to right.
+    FlipHorizontal,
+    /// 3: turned by 180 degrees.
+    Rotate180,
+    /// 4: mirrored top to bottom.
+    FlipVertical,
+    /// 5: mirrored along the main diagonal.
+    Transpose,
+    /// 6: to be turned clockwise by 90 degrees.
+    Rotate90,
+    /// 7: mirrored along the other diagonal.
+    Transverse,
+    /// 8: to be turned clockwise by 270 degrees.
+    Rotate270,
+}
+
+/// What transparent pixels are shown on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// On white.
+    White,
+    /// On black.
+    Black,
+}
+
+/// The pixels do not make a picture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Width or height is zero.
+    #[error("a frame needs at least one pixel")]
+    Empty,
+    /// The buffer's length is not width x height x channels.
+    #[error("the pixel buffer holds {actual} bytes, the frame needs {expected}")]
+    Length {
+        /// Bytes that width, height and layout ask for.
+        expected: u64,
+        /// Bytes that were passed.
+        actual: u64,
+    },
+}
+
+impl<'a> Frame<'a> {
+    /// A frame of `width` x `height` pixels, rows top to bottom without padding.
+    ///
+    /// # Errors
+    /// [`FrameError`] when a side is zero or the buffer has another length than
+    /// width x height x channels.
+    pub fn new(
+        width: u32,
+        height: u32,
+        layout: Layout,
+        pixels: impl Into<Cow<'a, [u8]>>,
+    ) -> Result<Self, FrameError> {
+        let pixels = pixels.into();
+        if width == 0 || height == 0 {
+            return Err(FrameError::Empty);
+        }
+        let expected = u64::from(width)
+            .saturating_mul(u64::from(height))
+            .saturating_mul(layout.channels() as u64);
+        let actual = pixels.len() as u64;
+        if actual != expected {
+            return Err(FrameError::Length { expected, actual });
+        }
+        Ok(Self { width, height, layout, orientation: Orientation::Upright, pixels })
+    }
+
+    /// The same pixels, to be read in another orientation.
+    #[must_use]
+    pub fn with_orientation(mut self, orientation: Orientation) -> Self {
+        self.orientation = orientation;
+        self
+    }
+
+    /// Width in pixels, upright.
+    pub fn width(&self) -> u32 {
+        if self.orientation.turn().transposed { self.height } else { self.width }
+    }
+
+    /// Height in pixels, upright.
+    pub fn height(&self) -> u32 {
+        if self.orientation.turn().transposed { self.width } else { self.height }
+    }
+
+    /// The channels of one pixel.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Whether any pixel lets the background through.
+    pub fn has_transparency(&self) -> bool {
+        match self.layout {
+            Layout::Luma8 | Layout::Rgb8 => false,
+            Layout::LumaAlpha8 => self.pixels.chunks_exact(2).any(|p| p[1] != 255),
+            Layout::Rgba8 => self.pixels.chunks_exact(4).any(|p| p[3] != 255),
+        }
+    }
+
+    /// Hands the rows of the upright picture to `sink`, top to bottom, as luma
+    /// 0.299 R + 0.587 G + 0.114 B in [0, 255]. An error from `sink` ends it.
+    pub fn luma_rows<E>(
+        &self,
+        background: Background,
+        mut sink: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let turn = self.orientation.turn();
+        if turn.transposed {
+            return self.luma_rows_transposed(background, turn, sink);
+        }
+        let stride = self.width as usize * self.layout.channels();
+        let mut row = vec![0.0; self.width as usize];
+        let mut read = |stored: &[u8]| {
+            luma(self.layout, background, stored, &mut row);
+            if turn.flip_x {
+                row.reverse();
+            }
+            sink(&row)
+        };
+        let mut rows = self.pixels.chunks_exact(stride);
+        if turn.flip_y { rows.rev().try_for_each(&mut read) } else { rows.try_for_each(&mut read) }
+    }
+
+    /// A stored column is an upright row. Columns are read in strips so that a
+    /// cache line of the stored picture is fetched once, not once a pixel.
+    fn luma_rows_transposed<E>(
+        &self,
+        background: Background,
+        turn: Turn,
+        mut sink: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        const STRIP: usize = 16;
+        let channels = self.layout.channels();
+        let (width, height) = (self.width as usize, self.height as usize);
+        let mut strip = vec![0.0; STRIP * height];
+        let mut run = [0.0; STRIP];
+        for start in (0..width).step_by(STRIP) {
+            let columns = STRIP.min(width - start);
+            // Upright rows come from the last stored column first when flipped.
+            let first = if turn.flip_x { width - start - columns } else { start };
+            for (y, stored) in self.pixels.chunks_exact(width * channels).enumerate() {
+                let at = first * channels..(first + columns) * channels;
+                luma(self.layout, background, &stored[at], &mut run[..columns]);
+                let x = if turn.flip_y { height - 1 - y } else { y };
+                for (column, &value) in run[..columns].iter().enumerate() {
+                    strip[column * height + x] = value;
+                }
+            }
+            let mut rows = strip.chunks_exact(height).take(columns);
+            if turn.flip_x {
+                rows.rev().try_for_each(&mut sink)?
+            } else {
+                rows.try_for_each(&mut sink)?
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sizes only: a frame's pixels are the person's own.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("width", &self.width())
+            .field("height", &self.height())
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Layout {
+    /// Bytes a pixel.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Luma8 => 1,
+            Self::LumaAlpha8 => 2,
+            Self::Rgb8 => 3,
+            Self::Rgba8 => 4,
+        }
+    }
+}
+
+impl Orientation {
+    /// The orientation for the tag's value; `None` outside 1 to 8.
+    pub fn from_exif(value: u8) -> Option<Self> {
+        Some(match value {
+            1 => Self::Upright,
+            2 => Self::FlipHorizontal,
+            3 => Self::Rotate180,
+            4 => Self::FlipVertical,
+            5 => Self::Transpose,
+            6 => Self::Rotate90,
+            7 => Self::Transverse,
+            8 => Self::Rotate270,
+            _ => return None,
+        })
+    }
+
+    fn turn(self) -> Turn {
+        let (transposed, flip_x, flip_y) = match self {
+            Self::Upright => (false, false, false),
+            Self::FlipHorizontal => (false, true, false),
+            Self::Rotate180 => (false, true, true),
+            Self::FlipVertical => (false, false, true),
+            Self::Transpose => (true, false, false),
+            Self::Rotate90 => (true, false, true),
+            Self::Transverse => (true, true, true),
+            Self::Rotate270 => (true, true, false),
+        };
+        Turn { transposed, flip_x, flip_y }
+    }
+}
+
+/// Flips of the *stored* axes, then a swap of the axes.
+#[derive(Clone, Copy)]
+struct Turn {
+    transposed: bool,
+    flip_x: bool,
+    flip_y: bool,
+}
+
+/// In f32 and in this order of operations, as the PDQ reference does it.
+fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) {
+    let weigh =
+        |r: u8, g: u8, b: u8| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
+    let under = match background {
+        Background::White => 255,
+        Background::Black => 0,
+    };
+    let blend = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + under * (255 - alpha) + 127) / 255) as u8
+    };
+    match layout {
+        Layout::Luma8 => {
+            for (out, &p) in out.iter_mut().zip(pixels) {
+                *out = weigh(p, p, p);
+            }
+        }
+        Layout::LumaAlpha8 => {
+            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(2)) {
+                let p = blend(p[0], p[1]);
+                *out = weigh(p, p, p);
+            }
+        }
+        Layout::Rgb8 => {
+            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(3)) {
+                *out = weigh(p[0], p[1], p[2]);
+            }
+        }
+        Layout::Rgba8 => {
+            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(4)) {
+                *out = weigh(blend(p[0], p[3]), blend(p[1], p[3]), blend(p[2], p[3]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(frame: &Frame<'_>) -> Vec<Vec<u8>> {
+        let mut rows = Vec::new();
+        let sink = |row: &[f32]| -> Result<(), ()> {
+            rows.push(row.iter().map(|v| v.round() as u8).collect());
+            Ok(())
+        };
+        frame.luma_rows(Background::White, sink).unwrap();
+        rows
+    }
+
+    #[test]
+    fn every_orientation_reads_upright() {
+        // Stored rows 1 2 3 / 4 5 6; the upright pictures by the EXIF diagrams.
+        let frame = Frame::new(3, 2, Layout::Luma8, vec![1, 2, 3, 4, 5, 6]).unwrap();
+        let upright: [&[&[u8]]; 8] = [
+            &[&[1, 2, 3], &[4, 5, 6]],
+            &[&[3, 2, 1], &[6, 5, 4]],
+            &[&[6, 5, 4], &[3, 2, 1]],
+            &[&[4, 5, 6], &[1, 2, 3]],
+            &[&[1, 4], &[2, 5], &[3, 6]],
+            &[&[4, 1], &[5, 2], &[6, 3]],
+            &[&[6, 3], &[5, 2], &[4, 1]],
+            &[&[3, 6], &[2, 5], &[1, 4]],
+        ];
+        for (value, expected) in (1..).zip(upright) {
+            let turned = frame.clone().with_orientation(Orientation::from_exif(value).unwrap());
+            assert_eq!(rows(&turned), expected, "orientation {value}");
+            assert_eq!(turned.height() as usize, expected.len());
+            assert_eq!(turned.width() as usize, expected[0].len());
+        }
+    }
+
+    #[test]
+    fn a_wide_picture_is_turned_strip_by_strip() {
+        let (width, height) = (37u32, 5u32);
+        let pixels: Vec<u8> = (0..width * height).map(|i| i as u8).collect();
+        let frame = Frame::new(width, height, Layout::Luma8, pixels.clone()).unwrap();
+        for (orientation, at) in [
+            (
+                Orientation::Rotate90,
+                Box::new(|x: u32, y: u32| (height - 1 - x) * width + y)
+                    as Box<dyn Fn(u32, u32) -> u32>,
+            ),
+            (Orientation::Rotate270, Box::new(|x, y| x * width + (width - 1 - y))),
+        ] {
+            let turned = rows(&frame.clone().with_orientation(orientation));
+            for (y, row) in turned.iter().enumerate() {
+                for (x, &value) in row.iter().enumerate() {
+                    assert_eq!(value, pixels[at(x as u32, y as u32) as usize]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clear_pixel_shows_its_background() {
+        let frame = Frame::new(1, 1, Layout::Rgba8, vec![9, 9, 9, 0]).unwrap();
+        assert!(frame.has_transparency());
+        for (background, expected) in [(Background::White, 255.0), (Background::Black, 0.0)] {
+            let check =
+                |row: &[f32]| if (row[0] - expected).abs() < 1e-3 { Ok(()) } else { Err(row[0]) };
+            frame.luma_rows(background, check).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_wrong_length_is_refused() {
+        let error = Frame::new(2, 2, Layout::Rgb8, vec![0; 11]).unwrap_err();
+        assert_eq!(error, FrameError::Length { expected: 12, actual: 11 });
+        assert_eq!(Frame::new(0, 2, Layout::Rgb8, vec![]).unwrap_err(), FrameError::Empty);
+    }
+}
