@@ -1,0 +1,169 @@
+//! Bytes to frames, under a budget.
+//!
+//! [`open`] looks at the content (never at a file name), reads the header,
+//! charges the [`Budget`] and hands out the displayed frames one by one. A file
+//! that breaks off gives what could be decoded and then says so: the last item
+//! of the iterator is a [`Fault`].
+
+use std::fmt;
+
+use crate::frame::Frame;
+use crate::limits::{Budget, Incomplete};
+
+mod bmp;
+mod canvas;
+mod gif;
+mod jpeg;
+mod orient;
+mod png;
+mod reader;
+mod sniff;
+mod webp;
+
+/// The formats presend decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// JPEG (ITU-T T.81), baseline and progressive.
+    Jpeg,
+    /// PNG and APNG (W3C PNG, third edition).
+    Png,
+    /// GIF 87a and 89a.
+    Gif,
+    /// WebP, lossy, lossless and animated.
+    WebP,
+    /// Windows bitmap.
+    Bmp,
+}
+
+impl Format {
+    /// Lower-case name, safe to log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::WebP => "webp",
+            Self::Bmp => "bmp",
+        }
+    }
+}
+
+/// A kind of media that presend cannot look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unsupported {
+    /// Broad class: `image`, `video`, `audio`, `archive`, `document` or `other`.
+    pub class: &'static str,
+    /// The kind within it, such as `heif` or `mp4`; `unknown` when the content
+    /// names none.
+    pub kind: &'static str,
+}
+
+/// Why there is no (further) frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// presend does not decode this kind of file.
+    #[error("unsupported: {}", .0.kind)]
+    Unsupported(Unsupported),
+    /// The file is broken, or the budget is used up.
+    #[error("incomplete: {}", .0.code())]
+    Incomplete(Incomplete),
+}
+
+impl From<Incomplete> for Fault {
+    fn from(reason: Incomplete) -> Self {
+        Self::Incomplete(reason)
+    }
+}
+
+/// Reads the header of `bytes`, whose kind the content decides.
+///
+/// # Errors
+/// [`Fault`] when the kind is not supported, the header is broken, or the
+/// budget does not reach for what the header claims.
+pub fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+    budget.charge_input(bytes.len())?;
+    match sniff::sniff(bytes)? {
+        Format::Jpeg => jpeg::open(bytes, budget),
+        Format::Png => png::open(bytes, budget),
+        Format::Gif => gif::open(bytes, budget),
+        Format::WebP => webp::open(bytes, budget),
+        Format::Bmp => bmp::open(bytes, budget),
+    }
+}
+
+/// The displayed frames of one file, each upright and whole.
+///
+/// After the first `Err` there is nothing more.
+pub struct Frames<'a> {
+    format: Format,
+    width: u32,
+    height: u32,
+    source: Option<Source<'a>>,
+}
+
+type Source<'a> = Box<dyn Iterator<Item = Result<Frame<'static>, Fault>> + 'a>;
+
+impl<'a> Frames<'a> {
+    fn new(
+        format: Format,
+        (width, height): (u32, u32),
+        source: impl Iterator<Item = Result<Frame<'static>, Fault>> + 'a,
+    ) -> Self {
+        Self { format, width, height, source: Some(Box::new(source)) }
+    }
+
+    /// The format that the content shows.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Width in pixels as the header states it, before orientation.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels as the header states it, before orientation.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<Frame<'static>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.source.as_mut()?.next();
+        if !matches!(item, Some(Ok(_))) {
+            self.source = None;
+        }
+        item
+    }
+}
+
+impl fmt::Debug for Frames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("format", &self.format)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A single picture: decoded on first demand, perhaps with a fault behind it.
+fn still(
+    decode: impl FnOnce() -> (Option<Frame<'static>>, Option<Fault>),
+) -> impl Iterator<Item = Result<Frame<'static>, Fault>> {
+    std::iter::once_with(decode)
+        .flat_map(|(frame, fault)| frame.map(Ok).into_iter().chain(fault.map(Err)))
+}
+
+/// A zeroed pixel buffer; the budget has been charged for it.
+fn pixels(length: u64) -> Result<Vec<u8>, Incomplete> {
+    let length = usize::try_from(length).map_err(|_| Incomplete::TooMuchMemory)?;
+    let mut pixels = Vec::new();
+    pixels.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
+    pixels.resize(length, 0);
+    Ok(pixels)
+}

@@ -1,0 +1,140 @@
+//! PNG and APNG, by the `png` crate; the canvas is ours.
+
+use png::{BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Reader as Rows, Transformations};
+
+use super::canvas::{Blend, Canvas, Dispose, Patch};
+use super::reader::{Reader, fault, is_short};
+use super::{Fault, Format, Frames, orient, pixels};
+use crate::frame::{Frame, Layout, Orientation};
+use crate::limits::{Budget, Incomplete, Reserved};
+
+pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+    let mut decoder = Decoder::new_with_limits(
+        Reader::new(bytes, budget),
+        // For chunks other than the pixels, which are charged to the budget.
+        png::Limits { bytes: CHUNK_MEMORY },
+    );
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let rows = decoder.read_info().map_err(|error| broken(&error, budget))?;
+    let info = rows.info();
+    let size = (info.width, info.height);
+    let orientation = info.exif_metadata.as_deref().map(orient::from_exif).unwrap_or_default();
+    // The default image may stand outside the animation; it is shown by every
+    // viewer that does not animate, so it counts as a frame too.
+    let animated = info.animation_control();
+    let frames = animated.map_or(1, |control| {
+        u64::from(control.num_frames) + u64::from(info.frame_control().is_none())
+    });
+    let mut picture = Picture {
+        layout: layout(rows.output_color_type().0)?,
+        rows,
+        budget,
+        size,
+        orientation,
+        frames,
+        canvas: None,
+        fault: None,
+    };
+    Ok(Frames::new(Format::Png, size, std::iter::from_fn(move || picture.next())))
+}
+
+struct Picture<'a> {
+    rows: Rows<Reader<'a>>,
+    budget: &'a Budget,
+    size: (u32, u32),
+    layout: Layout,
+    orientation: Orientation,
+    /// Frames still to come.
+    frames: u64,
+    canvas: Option<(Canvas, Reserved<'a>)>,
+    /// Found while the last frame was read; reported behind it.
+    fault: Option<Fault>,
+}
+
+impl Picture<'_> {
+    fn next(&mut self) -> Option<Result<Frame<'static>, Fault>> {
+        if let Some(fault) = self.fault.take() {
+            return Some(Err(fault));
+        }
+        self.frames = self.frames.checked_sub(1)?;
+        Some(self.frame().map(|frame| frame.with_orientation(self.orientation)))
+    }
+
+    fn frame(&mut self) -> Result<Frame<'static>, Fault> {
+        let (width, height) = self.size;
+        self.budget.charge_frame(width, height)?;
+        let length = u64::from(width) * u64::from(height) * self.layout.channels() as u64;
+        let _held = self.budget.reserve(length)?;
+        let mut buffer = pixels(length)?;
+        let read = self.rows.next_frame(&mut buffer);
+        if let Err(error) = &read {
+            self.fault = Some(broken(error, self.budget));
+        }
+        let control = self.rows.info().frame_control().copied();
+        let Some(control) = control else {
+            let frame = Frame::new(width, height, self.layout, buffer);
+            return frame.map_err(|_| Incomplete::Malformed.into());
+        };
+        // A later frame without a pixel of its own shows nothing new.
+        if let (Err(_), Some(_)) = (&read, &self.canvas) {
+            self.frames = 0;
+        }
+        if self.canvas.is_none() {
+            // The canvas, what a patch covered, the frame handed out, and the
+            // patch in RGBA.
+            let held = self.budget.reserve(Canvas::bytes(width, height) * 4)?;
+            self.canvas = Some((Canvas::new(width, height)?, held));
+        }
+        let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        let patch = Patch {
+            left: control.x_offset,
+            top: control.y_offset,
+            width: control.width,
+            height: control.height,
+            blend: match control.blend_op {
+                BlendOp::Source => Blend::Replace,
+                BlendOp::Over => Blend::Over,
+            },
+            dispose: match control.dispose_op {
+                DisposeOp::None => Dispose::Keep,
+                DisposeOp::Background => Dispose::Clear,
+                DisposeOp::Previous => Dispose::Restore,
+            },
+        };
+        let drawn = u64::from(control.width) * u64::from(control.height);
+        let drawn = drawn as usize * self.layout.channels();
+        canvas.draw(patch, &rgba(self.layout, buffer.get(..drawn).unwrap_or(&buffer)))
+    }
+}
+
+fn layout(color: ColorType) -> Result<Layout, Incomplete> {
+    match color {
+        ColorType::Grayscale => Ok(Layout::Luma8),
+        ColorType::GrayscaleAlpha => Ok(Layout::LumaAlpha8),
+        ColorType::Rgb => Ok(Layout::Rgb8),
+        ColorType::Rgba => Ok(Layout::Rgba8),
+        // Expanded by the transformations.
+        ColorType::Indexed => Err(Incomplete::Malformed),
+    }
+}
+
+fn rgba(layout: Layout, pixels: &[u8]) -> Vec<u8> {
+    let opaque = |r, g, b| [r, g, b, 255];
+    match layout {
+        Layout::Luma8 => pixels.iter().flat_map(|&p| opaque(p, p, p)).collect(),
+        Layout::LumaAlpha8 => {
+            pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()
+        }
+        Layout::Rgb8 => pixels.chunks_exact(3).flat_map(|p| opaque(p[0], p[1], p[2])).collect(),
+        Layout::Rgba8 => pixels.to_vec(),
+    }
+}
+
+fn broken(error: &DecodingError, budget: &Budget) -> Fault {
+    fault(budget, matches!(error, DecodingError::IoError(error) if is_short(error)))
+}
+
+/// Enough for a large EXIF block and a palette.
+const CHUNK_MEMORY: usize = 4 << 20;

@@ -1,0 +1,58 @@
+//! What a file is, by its content alone.
+
+use infer::MatcherType;
+
+use super::{Fault, Format, Unsupported};
+use crate::limits::Incomplete;
+
+/// The format of `bytes`, or what else they seem to be.
+pub(super) fn sniff(bytes: &[u8]) -> Result<Format, Fault> {
+    if bytes.is_empty() {
+        return Err(Incomplete::Truncated.into());
+    }
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Ok(Format::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Ok(Format::Png),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Format::Gif),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(Format::WebP),
+        [b'B', b'M', ..] => Ok(Format::Bmp),
+        _ => Err(Fault::Unsupported(name(bytes))),
+    }
+}
+
+fn name(bytes: &[u8]) -> Unsupported {
+    let Some(kind) = infer::get(bytes) else {
+        return Unsupported { class: "other", kind: "unknown" };
+    };
+    let class = match kind.matcher_type() {
+        MatcherType::Image => "image",
+        MatcherType::Video => "video",
+        MatcherType::Audio => "audio",
+        MatcherType::Archive => "archive",
+        MatcherType::Doc | MatcherType::Book | MatcherType::Text => "document",
+        _ => "other",
+    };
+    Unsupported { class, kind: kind.extension() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_kinds_are_named() {
+        let kind = |bytes: &[u8]| match sniff(bytes) {
+            Err(Fault::Unsupported(Unsupported { class, kind })) => (class, kind),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kind(b"%PDF-1.7\n"), ("archive", "pdf"));
+        assert_eq!(kind(b"PK\x03\x04 and more than that"), ("archive", "zip"));
+        assert_eq!(kind(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), ("video", "mp4"));
+        assert_eq!(kind(b"hello"), ("other", "unknown"));
+    }
+
+    #[test]
+    fn nothing_is_not_a_kind() {
+        assert_eq!(sniff(b""), Err(Fault::Incomplete(Incomplete::Truncated)));
+    }
+}
