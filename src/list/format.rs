@@ -1,0 +1,207 @@
+//! The list file, version 0.
+//!
+//! All numbers are little endian. The sections follow each other without gaps:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 256 | header, below |
+//! | 64 x blocks | Bloom filter |
+//! | 4 x (2^bucket bits + 1) | index: fingerprints before each bucket, and their number |
+//! | 7 x fingerprints | table: the fingerprints' last 56 bits, ascending in each bucket, big endian |
+//! | 32 | BLAKE3 of everything before |
+//!
+//! | header at | size | what |
+//! |---|---|---|
+//! | 0 | 8 | `PRESENDL` |
+//! | 8 | 2 | format version, 0 |
+//! | 10 | 1 | bits a band (the profile): 64, 80 or 96 |
+//! | 11 | 1 | bucket bits, 0 to 28 |
+//! | 12 | 4 | algorithms: bit n for the algorithm with number n |
+//! | 16 | 16 | salt |
+//! | 32 | 8 | fingerprints |
+//! | 40 | 8 | blocks of the Bloom filter |
+//! | 48 | 8 | the list's own version |
+//! | 56 | 8 | entries in the near part |
+//! | 64 | 8 | entries in the exact part |
+//! | 72 | 1 | length of the id |
+//! | 73 | 64 | id: 1 to 64 of `a-z 0-9 -`, then zeros |
+//! | 137 | 119 | zeros |
+
+use super::ListError;
+use super::bloom::{BLOCK, Bloom};
+use super::fingerprints::{REMAINDER_BITS, REMAINDER_BYTES, Table};
+use crate::hash::Algorithms;
+
+/// What a list says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// The publisher's name for the list: 1 to 64 of `a-z 0-9 -`.
+    pub id: String,
+    /// The publisher's number for this edition.
+    pub version: u64,
+    /// Bits a band: 64, 80 or 96.
+    pub band_bits: u8,
+    /// The key of the fingerprints. Public.
+    pub salt: [u8; 16],
+    /// Algorithms whose hashes the list holds.
+    pub algorithms: Algorithms,
+    /// Entries that near copies are found of.
+    pub near_entries: u64,
+    /// Entries that only the file itself is found by.
+    pub exact_entries: u64,
+    /// Fingerprints in the table.
+    pub fingerprints: u64,
+    pub(crate) bucket_bits: u8,
+    pub(crate) blocks: u64,
+}
+
+/// The parts of a list file behind its header.
+pub(super) struct Sections<'a> {
+    pub(super) bloom: Bloom<'a>,
+    pub(super) table: Table<'a>,
+}
+
+impl Sections<'_> {
+    /// Whether a look-up can trust every index.
+    pub(super) fn check(&self) -> Result<(), ListError> {
+        if self.table.is_sound() { Ok(()) } else { Err(ListError::Table) }
+    }
+}
+
+impl Header {
+    /// Bits of one fingerprint.
+    pub fn fingerprint_bits(&self) -> u32 {
+        u32::from(self.bucket_bits) + REMAINDER_BITS
+    }
+
+    /// log2 of the probability that one look-up with 2^`log2_probes` probes
+    /// matches although nothing is listed.
+    pub fn false_match_log2(&self, log2_probes: f64) -> f64 {
+        (self.fingerprints.max(1) as f64).log2() + log2_probes - f64::from(self.fingerprint_bits())
+    }
+
+    /// The name of the profile with these bands.
+    pub fn profile(&self) -> &'static str {
+        PROFILES
+            .iter()
+            .find(|(_, bits)| *bits == self.band_bits)
+            .map_or("unknown", |(name, _)| name)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, ListError> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(ListError::NotAList);
+        }
+        let short = ListError::Length { expected: HEADER as u64, actual: bytes.len() as u64 };
+        let header = bytes.first_chunk::<HEADER>().ok_or(short)?;
+        let found = u16::from_le_bytes(array(header, 8));
+        if found != VERSION {
+            return Err(ListError::Version { found, supported: VERSION });
+        }
+        let number = |at| u64::from_le_bytes(array(header, at));
+        let check =
+            |holds: bool, what| if holds { Ok(()) } else { Err(ListError::Parameter(what)) };
+        let id_length = usize::from(header[72]);
+        check((1..=64).contains(&id_length), "id")?;
+        let (id, padding) = header[73..].split_at(id_length);
+        check(id.iter().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-')), "id")?;
+        check(padding.iter().all(|&byte| byte == 0), "padding")?;
+        let algorithms = Algorithms::from_bits(u32::from_le_bytes(array(header, 12)))
+            .ok_or(ListError::Parameter("set of algorithms"))?;
+        let header = Self {
+            id: id.iter().map(|&byte| char::from(byte)).collect(),
+            version: number(48),
+            band_bits: header[10],
+            salt: array(header, 16),
+            algorithms,
+            near_entries: number(56),
+            exact_entries: number(64),
+            fingerprints: number(32),
+            bucket_bits: header[11],
+            blocks: number(40),
+        };
+        check(PROFILES.iter().any(|(_, bits)| *bits == header.band_bits), "number of bits a band")?;
+        check(header.bucket_bits <= MAX_BUCKET_BITS, "number of buckets")?;
+        check((1..=u64::from(u32::MAX)).contains(&header.blocks), "number of Bloom filter blocks")?;
+        check(header.fingerprints <= u64::from(u32::MAX), "number of fingerprints")?;
+        Ok(header)
+    }
+
+    #[cfg(feature = "publish")]
+    pub(super) fn encode(&self) -> [u8; HEADER] {
+        let mut header = [0; HEADER];
+        let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, MAGIC);
+        put(8, &VERSION.to_le_bytes());
+        put(10, &[self.band_bits, self.bucket_bits]);
+        put(12, &self.algorithms.bits().to_le_bytes());
+        put(16, &self.salt);
+        put(32, &self.fingerprints.to_le_bytes());
+        put(40, &self.blocks.to_le_bytes());
+        put(48, &self.version.to_le_bytes());
+        put(56, &self.near_entries.to_le_bytes());
+        put(64, &self.exact_entries.to_le_bytes());
+        put(72, &[self.id.len() as u8]);
+        put(73, self.id.as_bytes());
+        header
+    }
+
+    /// The sections of the file, which must have exactly the length they need.
+    pub(super) fn sections<'a>(&self, bytes: &'a [u8]) -> Result<Sections<'a>, ListError> {
+        let bloom = self.blocks * BLOCK as u64;
+        let index = ((1u64 << self.bucket_bits) + 1) * 4;
+        let table = self.fingerprints * REMAINDER_BYTES as u64;
+        let expected = HEADER as u64 + bloom + index + table + DIGEST as u64;
+        if bytes.len() as u64 != expected {
+            return Err(ListError::Length { expected, actual: bytes.len() as u64 });
+        }
+        // Each fits in usize now that their sum is the length of a slice.
+        let (blocks, rest) = bytes[HEADER..].split_at(bloom as usize);
+        let (index, rest) = rest.split_at(index as usize);
+        let (remainders, _) = rest.split_at(table as usize);
+        Ok(Sections {
+            bloom: Bloom { blocks, fingerprint_bits: self.fingerprint_bits() },
+            table: Table { index, remainders },
+        })
+    }
+}
+
+/// Compares the digest at the end with the contents.
+pub(super) fn verify(bytes: &[u8]) -> Result<(), ListError> {
+    let (contents, digest) = bytes.split_last_chunk::<DIGEST>().ok_or(ListError::Digest)?;
+    if blake3::hash(contents) == *digest { Ok(()) } else { Err(ListError::Digest) }
+}
+
+/// The file of the header's list: its fingerprints in ascending order.
+#[cfg(feature = "publish")]
+pub(crate) fn encode(header: &Header, prints: &[super::fingerprints::Fingerprint]) -> Vec<u8> {
+    let bloom = super::bloom::encode(prints, header.fingerprint_bits());
+    let (index, remainders) = super::fingerprints::encode(prints, header.bucket_bits.into());
+    let header = Header {
+        fingerprints: prints.len() as u64,
+        blocks: (bloom.len() / BLOCK) as u64,
+        ..header.clone()
+    };
+    let mut file = header.encode().to_vec();
+    for section in [bloom, index, remainders] {
+        file.extend_from_slice(&section);
+    }
+    let digest = blake3::hash(&file);
+    file.extend_from_slice(digest.as_bytes());
+    file
+}
+
+/// Bits a band of each profile: more bits hide better and find less.
+pub const PROFILES: [(&str, u8); 3] = [("open", 64), ("balanced", 80), ("strict", 96)];
+
+pub(crate) const MAX_BUCKET_BITS: u8 = 28;
+
+const MAGIC: &[u8; 8] = b"PRESENDL";
+const VERSION: u16 = 0;
+const HEADER: usize = 256;
+const DIGEST: usize = 32;
+
+fn array<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {
+    std::array::from_fn(|n| header[at + n])
+}

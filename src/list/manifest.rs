@@ -1,0 +1,55 @@
+//! What a publisher says about a built list, in JSON for people and scripts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The readable companion of a list file. The list does not need it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The list's id.
+    pub id: String,
+    /// The list's version.
+    pub version: u64,
+    /// Version of the file format.
+    pub format: u16,
+    /// `open`, `balanced` or `strict`.
+    pub profile: String,
+    /// Bits a band.
+    pub band_bits: u8,
+    /// The salt, in hexadecimal.
+    pub salt: String,
+    /// Name of the list file.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// BLAKE3 of it, in hexadecimal.
+    pub blake3: String,
+    /// Rows of each algorithm that went in.
+    pub entries: BTreeMap<String, u64>,
+    /// Rows of each category that went in; rows without one under the empty name.
+    pub categories: BTreeMap<String, u64>,
+    /// Fingerprints in the table.
+    pub fingerprints: u64,
+    /// Bits of one fingerprint.
+    pub fingerprint_bits: u32,
+    /// log2 of the bound on a false match in one scan of one frame.
+    pub false_match_log2: f64,
+    /// Rows left out.
+    pub left_out: LeftOut,
+}
+
+/// Rows that are not in the list, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Rows that could not be read.
+    pub bad: u64,
+    /// Perceptual hashes of too low a quality to be compared.
+    pub low_quality: u64,
+    /// Rows that repeat an earlier one.
+    pub duplicate: u64,
+}
