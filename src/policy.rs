@@ -1,0 +1,366 @@
+//! Findings to a verdict: a pure function, written as a TOML file.
+//!
+//! ```toml
+//! no-data = "ask"          # no list is loaded
+//! low-quality = "allow"    # too little in the picture to compare
+//!
+//! [list.default]           # every list without a section of its own
+//! exact = "block"
+//! near = "block"
+//!
+//! [list.example-org]       # the list with this id
+//! near = "ask"             # what is left out comes from list.default
+//!
+//! [label.sexual]           # scores from 0 to 1; the highest one reached counts
+//! warn = 0.7
+//!
+//! [incomplete]             # by reason: truncated, malformed, deadline-passed, ...
+//! default = "ask"
+//!
+//! [unsupported]            # by class: image, video, audio, archive, document, other
+//! default = "ask"
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::limits::Incomplete;
+use crate::verdict::{Finding, Judged, Match, Verdict};
+
+/// The host's rules.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: Rules,
+}
+
+/// The text is not a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy line {line}: {message}")]
+pub struct PolicyError {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Policy {
+    /// The names of the built-in policies.
+    pub const PRESETS: [&str; 3] = ["default", "teen", "off"];
+
+    /// The built-in policy of that name.
+    pub fn preset(name: &str) -> Option<Self> {
+        let text = match name {
+            "default" => include_str!("policy/default.toml"),
+            "teen" => include_str!("policy/teen.toml"),
+            "off" => include_str!("policy/off.toml"),
+            _ => return None,
+        };
+        Some(Self::parse(text).expect("a test parses every preset"))
+    }
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the line of an unknown key, an unknown verdict, a
+    /// missing section or a threshold that makes no sense.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let rules: Rules = toml::from_str(text).map_err(|error| PolicyError {
+            line: line(error.span().map_or(0, |span| span.start)),
+            message: error.message().to_owned(),
+        })?;
+        for thresholds in rules.label.values() {
+            thresholds.check().map_err(|(at, message)| PolicyError { line: line(at), message })?;
+        }
+        Ok(Self { rules })
+    }
+
+    /// The gravest verdict, and every finding with its own, gravest first.
+    pub fn decide(&self, findings: Vec<Finding>) -> (Verdict, Vec<Judged>) {
+        let mut judged: Vec<Judged> =
+            findings.into_iter().map(|finding| self.judge(finding)).collect();
+        judged.sort_by_key(|judged| std::cmp::Reverse(judged.verdict));
+        (judged.first().map_or(Verdict::Allow, |judged| judged.verdict), judged)
+    }
+
+    fn judge(&self, finding: Finding) -> Judged {
+        let (verdict, rule) = match &finding {
+            Finding::Match { list, by, .. } => self.rules.list.judge(list, *by),
+            Finding::Label { label, score, .. } => self.rules.judge_label(label, *score),
+            Finding::LowQuality => (self.rules.low_quality, "low-quality".into()),
+            Finding::Incomplete(reason) => self.rules.incomplete.judge(*reason),
+            Finding::Unsupported(media) => self.rules.unsupported.judge(media.class),
+            Finding::NoData => (self.rules.no_data, "no-data".into()),
+        };
+        Judged { finding, verdict, rule }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::preset("default").expect("`default` is a preset")
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Rules {
+    no_data: Verdict,
+    low_quality: Verdict,
+    list: Lists,
+    #[serde(default)]
+    label: BTreeMap<String, Thresholds>,
+    incomplete: IncompleteRules,
+    unsupported: UnsupportedRules,
+}
+
+impl Rules {
+    fn judge_label(&self, label: &str, score: f32) -> (Verdict, String) {
+        let thresholds = self.label.get(label);
+        let reached =
+            thresholds.and_then(|t| t.rows().into_iter().rev().find(|(_, at)| score >= *at));
+        match reached {
+            Some((verdict, _)) => (verdict, format!("label.{label}.{verdict}")),
+            None => (Verdict::Allow, format!("label.{label}")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Lists {
+    default: ListRule,
+    #[serde(flatten)]
+    named: BTreeMap<String, PartialListRule>,
+}
+
+impl Lists {
+    fn judge(&self, list: &str, by: Match) -> (Verdict, String) {
+        let named = self.named.get(list);
+        let (own, default, what) = match by {
+            Match::Exact(_) => (named.and_then(|rule| rule.exact), self.default.exact, "exact"),
+            Match::Near { .. } => (named.and_then(|rule| rule.near), self.default.near, "near"),
+        };
+        match own {
+            Some(verdict) => (verdict, format!("list.{list}.{what}")),
+            None => (default, format!("list.default.{what}")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListRule {
+    exact: Verdict,
+    near: Verdict,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartialListRule {
+    exact: Option<Verdict>,
+    near: Option<Verdict>,
+}
+
+/// From which score on each verdict applies.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thresholds {
+    warn: Option<Spanned<f32>>,
+    ask: Option<Spanned<f32>>,
+    block: Option<Spanned<f32>>,
+}
+
+impl Thresholds {
+    fn spanned(&self) -> impl DoubleEndedIterator<Item = (Verdict, &Spanned<f32>)> {
+        let rows =
+            [(Verdict::Warn, &self.warn), (Verdict::Ask, &self.ask), (Verdict::Block, &self.block)];
+        rows.into_iter().filter_map(|(verdict, score)| Some((verdict, score.as_ref()?)))
+    }
+
+    fn rows(&self) -> Vec<(Verdict, f32)> {
+        self.spanned().map(|(verdict, score)| (verdict, *score.get_ref())).collect()
+    }
+
+    /// The offset and the text of the first complaint.
+    fn check(&self) -> Result<(), (usize, String)> {
+        let mut last = 0.0;
+        for (verdict, score) in self.spanned() {
+            let at = score.span().start;
+            let score = *score.get_ref();
+            if !(0.0..=1.0).contains(&score) {
+                return Err((at, format!("`{verdict}` must lie between 0 and 1")));
+            }
+            if score < last {
+                return Err((
+                    at,
+                    format!("`{verdict}` must not be below a milder verdict's score"),
+                ));
+            }
+            last = score;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct IncompleteRules {
+    default: Verdict,
+    truncated: Option<Verdict>,
+    malformed: Option<Verdict>,
+    too_many_bytes: Option<Verdict>,
+    too_many_pixels: Option<Verdict>,
+    too_many_frames: Option<Verdict>,
+    too_much_memory: Option<Verdict>,
+    deadline_passed: Option<Verdict>,
+    cancelled: Option<Verdict>,
+    internal: Option<Verdict>,
+}
+
+impl IncompleteRules {
+    fn judge(&self, reason: Incomplete) -> (Verdict, String) {
+        let own = match reason {
+            Incomplete::Truncated => self.truncated,
+            Incomplete::Malformed => self.malformed,
+            Incomplete::TooManyBytes => self.too_many_bytes,
+            Incomplete::TooManyPixels => self.too_many_pixels,
+            Incomplete::TooManyFrames => self.too_many_frames,
+            Incomplete::TooMuchMemory => self.too_much_memory,
+            Incomplete::DeadlinePassed => self.deadline_passed,
+            Incomplete::Cancelled => self.cancelled,
+            Incomplete::Internal => self.internal,
+        };
+        own_or_default("incomplete", reason.code(), own, self.default)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnsupportedRules {
+    default: Verdict,
+    image: Option<Verdict>,
+    video: Option<Verdict>,
+    audio: Option<Verdict>,
+    archive: Option<Verdict>,
+    document: Option<Verdict>,
+    other: Option<Verdict>,
+}
+
+impl UnsupportedRules {
+    fn judge(&self, class: &str) -> (Verdict, String) {
+        let own = match class {
+            "image" => self.image,
+            "video" => self.video,
+            "audio" => self.audio,
+            "archive" => self.archive,
+            "document" => self.document,
+            _ => self.other,
+        };
+        own_or_default("unsupported", class, own, self.default)
+    }
+}
+
+fn own_or_default(
+    section: &str,
+    key: &str,
+    own: Option<Verdict>,
+    default: Verdict,
+) -> (Verdict, String) {
+    match own {
+        Some(verdict) => (verdict, format!("{section}.{key}")),
+        None => (default, format!("{section}.default")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::Algorithm;
+    use crate::media::Unsupported;
+
+    fn judged(policy: &Policy, finding: Finding) -> (Verdict, String) {
+        let (verdict, judged) = policy.decide(vec![finding]);
+        assert_eq!(verdict, judged[0].verdict);
+        (verdict, judged[0].rule.clone())
+    }
+
+    fn exact(list: &str) -> Finding {
+        Finding::Match { list: list.into(), version: 1, by: Match::Exact(Algorithm::Md5) }
+    }
+
+    fn label(score: f32) -> Finding {
+        let text = |s: &str| s.to_owned();
+        Finding::Label { model: text("m"), version: text("1"), label: text("sexual"), score }
+    }
+
+    #[test]
+    fn every_preset_parses() {
+        for name in Policy::PRESETS {
+            assert!(Policy::preset(name).is_some(), "{name}");
+        }
+        assert!(Policy::preset("none").is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_scanned_is_never_allowed_by_default() {
+        for name in ["default", "teen"] {
+            let policy = Policy::preset(name).unwrap();
+            for reason in Incomplete::ALL {
+                assert!(judged(&policy, Finding::Incomplete(reason)).0 >= Verdict::Ask);
+            }
+            for class in ["image", "video", "audio", "archive", "document", "other"] {
+                let media = Unsupported { class, kind: "x" };
+                assert!(judged(&policy, Finding::Unsupported(media)).0 >= Verdict::Ask);
+            }
+            assert!(judged(&policy, Finding::NoData).0 >= Verdict::Ask);
+        }
+    }
+
+    #[test]
+    fn a_lists_own_rule_comes_before_the_default() {
+        let text =
+            include_str!("policy/default.toml").to_owned() + "[list.acme]\nexact = \"warn\"\n";
+        let policy = Policy::parse(&text).unwrap();
+        assert_eq!(judged(&policy, exact("acme")), (Verdict::Warn, "list.acme.exact".into()));
+        assert_eq!(judged(&policy, exact("other")), (Verdict::Block, "list.default.exact".into()));
+    }
+
+    #[test]
+    fn the_highest_threshold_that_is_reached_counts() {
+        let policy = Policy::preset("teen").unwrap();
+        let rows = [(0.2, "allow"), (0.3, "warn"), (0.6, "ask"), (0.85, "block"), (1.0, "block")];
+        for (score, expected) in rows {
+            assert_eq!(judged(&policy, label(score)).0.name(), expected, "{score}");
+        }
+    }
+
+    #[test]
+    fn the_gravest_finding_decides_and_comes_first() {
+        let policy = Policy::default();
+        let (verdict, judged) = policy.decide(vec![Finding::LowQuality, exact("a"), label(0.8)]);
+        assert_eq!(verdict, Verdict::Block);
+        assert_eq!(judged[0].finding, exact("a"));
+        assert_eq!(policy.decide(vec![]), (Verdict::Allow, vec![]));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        let valid = include_str!("policy/off.toml");
+        for (from, to, line, message) in [
+            ("low-quality", "low-qualty", 4, "unknown field `low-qualty`"),
+            ("near = \"allow\"", "near = \"never\"", 8, "unknown variant `never`"),
+            ("near = \"allow\"", "near = \"allow\"\nnaer = \"ask\"", 9, "unknown field `naer`"),
+            ("[incomplete]", "[label.x]\nwarn = 2.0\n[incomplete]", 11, "between 0 and 1"),
+            ("[incomplete]", "[label.x]\nwarn = 0.9\nask = 0.5\n[incomplete]", 12, "milder"),
+            ("[incomplete]", "[incomplete]\ntruncatd = \"ask\"", 11, "unknown field `truncatd`"),
+            ("default = \"allow\"\n\n[u", "default = \"allow\"\nx\n[u", 12, "expected"),
+        ] {
+            assert!(valid.contains(from));
+            let error = Policy::parse(&valid.replacen(from, to, 1)).unwrap_err();
+            assert!(error.message.contains(message), "{error}");
+            assert_eq!(error.line, line, "{error}");
+        }
+    }
+}
