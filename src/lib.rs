@@ -1,0 +1,57 @@
+//! The check that a messenger runs on a picture *before* it encrypts and sends
+//! it, on the sender's own device.
+//!
+//! A [`Scanner`] takes the bytes of a file and answers with a [`Report`]: the
+//! picture is hashed with PDQ, compared with [lists](list) whose entries nobody
+//! can read, and a [`Policy`] turns what was found into a [`Verdict`]. Nothing
+//! leaves the device; this crate has no network code and logs nothing.
+//!
+//! ```
+//! use presend::{HashList, Limits, Scanner, Verdict};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let list = HashList::open(std::fs::read("hashlists/demo/demo.presend")?)?;
+//! let scanner = Scanner::builder().list(list).build()?;
+//!
+//! let bytes = std::fs::read("tests/data/media/test-picture.png")?;
+//! let report = scanner.scan(&bytes, &Limits::default());
+//!
+//! assert_eq!(report.verdict, Verdict::Block);
+//! let reason = report.reason().ok_or("no reason")?;
+//! println!("{}: {} by rule {}", report.verdict, reason.finding.code(), reason.rule);
+//!
+//! // Just before encrypting: are these still the bytes that were scanned?
+//! report.clearance.check(&bytes)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does not promise
+//!
+//! A person who controls the device can remove the check, and an adversary can
+//! alter a picture until it no longer matches. Whoever holds a near copy of a
+//! listed picture can ask whether it is listed. A match is a reason to stop and
+//! explain, never a proof.
+//!
+//! # Features
+//!
+//! - `publish`: building lists from feed rows ([`publish`]). A client does not
+//!   need it.
+
+pub mod frame;
+pub mod hash;
+pub mod limits;
+pub mod list;
+pub mod media;
+pub mod policy;
+#[cfg(feature = "publish")]
+pub mod publish;
+pub mod scanner;
+pub mod verdict;
+
+pub use frame::Frame;
+pub use limits::{CancelToken, Limits};
+pub use list::HashList;
+pub use policy::Policy;
+pub use scanner::{Scanner, ScannerBuilder};
+pub use verdict::{Clearance, Finding, Report, Verdict};
