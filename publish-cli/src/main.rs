@@ -1,0 +1,160 @@
+//! `presend-publish`: the list operator's command.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use presend::publish::{self, Built, Feed, Parameters};
+
+/// Builds presend hash lists from feeds.
+#[derive(Parser)]
+#[command(name = "presend-publish", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build a list file and its manifest from feeds.
+    Build(Build),
+    /// Write a completion script for a shell to standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+struct Build {
+    /// Name of the list: a-z, 0-9 and -.
+    #[arg(long, value_name = "NAME")]
+    id: String,
+    /// Number of this edition; higher ones replace lower ones.
+    #[arg(long, value_name = "N")]
+    version: u64,
+    /// Feeds: CSV with a header `algorithm,hex[,category][,quality]`, or lines of `pdq <hex>`.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    feed: Vec<PathBuf>,
+    /// How well entries are hidden against how much is found.
+    #[arg(long, default_value = "balanced", value_name = "open|balanced|strict")]
+    profile: String,
+    /// Key of the fingerprints, 32 hexadecimal digits, public [default: follows from id and version].
+    #[arg(long, value_name = "HEX", value_parser = salt)]
+    salt: Option<[u8; 16]>,
+    /// Folder for ID.presend and manifest.json.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Leave bad rows out instead of refusing to build.
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Print the manifest instead of a summary.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Build(command) => command.run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "presend-publish", &mut script);
+            io::stdout().write_all(&script).map_err(|error| error.to_string())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("presend-publish: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Build {
+    fn run(self) -> Result<(), String> {
+        let feed = self.read_feeds()?;
+        let parameters = Parameters {
+            id: self.id.clone(),
+            version: self.version,
+            profile: self.profile.clone(),
+            salt: self.salt,
+        };
+        let built = publish::build(&parameters, &feed).map_err(|error| error.to_string())?;
+        let manifest = serde_json::to_string_pretty(&built.manifest)
+            .map_err(|error| format!("the manifest cannot be written: {error}"))?;
+        fs::create_dir_all(&self.out).map_err(|error| at(&self.out, &error))?;
+        replace(&self.out.join(&built.manifest.file), &built.list)?;
+        replace(&self.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;
+        let text = if self.json { manifest } else { summary(&built) };
+        writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+    }
+
+    fn read_feeds(&self) -> Result<Feed, String> {
+        let mut all = Feed::default();
+        for path in &self.feed {
+            let text = fs::read(path).map_err(|error| at(path, &error))?;
+            let feed = Feed::read(&text).map_err(|error| at(path, &error))?;
+            for bad in &feed.bad {
+                eprintln!("{}: {bad}", path.display());
+            }
+            all.merge(feed);
+        }
+        if !all.bad.is_empty() && !self.skip_bad_rows {
+            let rows = all.bad.len();
+            return Err(format!(
+                "{rows} bad rows; mend them, or leave them out with --skip-bad-rows"
+            ));
+        }
+        Ok(all)
+    }
+}
+
+fn summary(Built { manifest, .. }: &Built) -> String {
+    let entries: Vec<String> =
+        manifest.entries.iter().map(|(algorithm, rows)| format!("{rows} {algorithm}")).collect();
+    let left_out = &manifest.left_out;
+    format!(
+        "{} version {}, profile {}: {}\n{} fingerprints of {} bits, {} bytes\n\
+         left out: {} bad, {} of low quality, {} duplicate\n\
+         false match in one scan of a picture: at most 2^{:.1}\nblake3 {}",
+        manifest.id,
+        manifest.version,
+        manifest.profile,
+        entries.join(", "),
+        manifest.fingerprints,
+        manifest.fingerprint_bits,
+        manifest.bytes,
+        left_out.bad,
+        left_out.low_quality,
+        left_out.duplicate,
+        manifest.false_match_log2,
+        manifest.blake3,
+    )
+}
+
+/// Replaces the file by a rename: whoever has it mapped keeps the old one.
+fn replace(path: &Path, contents: &[u8]) -> Result<(), String> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let write = || {
+        let mut file = fs::File::create(&new)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|error: io::Error| at(path, &error))
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn salt(hex: &str) -> Result<[u8; 16], String> {
+    let digits = hex.len() == 32 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(hex, 16).ok()).flatten();
+    number.map(u128::to_be_bytes).ok_or_else(|| "expected 32 hexadecimal digits".to_owned())
+}

@@ -1,0 +1,11 @@
+//! From feed rows to a list: the operator's side.
+//!
+//! [`feed`] reads and validates rows, [`build`] turns them into a list file and
+//! its manifest. The same rows, parameters and salt give the same bytes,
+//! whatever the order of the rows.
+
+pub mod build;
+pub mod feed;
+
+pub use build::{BuildError, Built, Parameters, build};
+pub use feed::{BadRow, Feed, FeedError, Row};

@@ -1,0 +1,153 @@
+//! Rows to a list file and its manifest.
+
+use std::collections::BTreeMap;
+
+use super::feed::{Feed, RowHash};
+use crate::hash::{Algorithms, encode_hex};
+use crate::list::bands::{Bands, Key, digest_key};
+use crate::list::fingerprints::{BATCH, Fingerprint, Fingerprinter, REMAINDER_BITS};
+use crate::list::format::{self, Header, MAX_BUCKET_BITS, PROFILES};
+use crate::list::manifest::{LeftOut, Manifest};
+
+/// What the publisher chooses.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    /// Name of the list: 1 to 64 of `a-z 0-9 -`, not `default`.
+    pub id: String,
+    /// Number of this edition; higher ones replace lower ones.
+    pub version: u64,
+    /// `open`, `balanced` or `strict`.
+    pub profile: String,
+    /// Key of the fingerprints, public. By default it follows from id and
+    /// version, so that anyone can repeat the build.
+    pub salt: Option<[u8; 16]>,
+}
+
+/// The parameters or the rows do not make a list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The id cannot name a list.
+    #[error("the id must be 1 to 64 characters of a-z, 0-9 and -, and not `default`")]
+    Id,
+    /// There is no such profile.
+    #[error("unknown profile; the profiles are open, balanced and strict")]
+    Profile,
+    /// No row is left.
+    #[error("no row is left to build a list from")]
+    Empty,
+    /// More rows than a list can hold.
+    #[error("too many rows for one list (over 2^32 fingerprints)")]
+    TooLarge,
+}
+
+/// A list and what there is to say about it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Built {
+    /// The list file.
+    pub list: Vec<u8>,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+/// Builds the list of `feed`'s rows.
+///
+/// # Errors
+/// [`BuildError`] says which parameter to change.
+pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> {
+    let Parameters { id, version, profile, salt } = parameters;
+    let usable = id.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if !usable || !(1..=64).contains(&id.len()) || id == "default" {
+        return Err(BuildError::Id);
+    }
+    let profile = PROFILES.into_iter().find(|(name, _)| name == profile);
+    let (profile, band_bits) = profile.ok_or(BuildError::Profile)?;
+    if feed.rows.is_empty() {
+        return Err(BuildError::Empty);
+    }
+    let salt = salt.unwrap_or_else(|| derived_salt(id, *version));
+
+    let bands = Bands::new(band_bits);
+    let mut keys: Vec<Key> = Vec::new();
+    let mut exact_entries = 0;
+    let (mut entries, mut categories) = (BTreeMap::new(), BTreeMap::new());
+    for row in &feed.rows {
+        match &row.hash {
+            RowHash::Perceptual(hash) => keys.extend(bands.keys(hash)),
+            RowHash::Exact(digest) => {
+                keys.push(digest_key(digest));
+                exact_entries += 1;
+            }
+        }
+        *entries.entry(row.hash.algorithm().name().to_owned()).or_insert(0) += 1;
+        *categories.entry(row.category.clone()).or_insert(0) += 1;
+    }
+    let bucket_bits = bucket_bits(keys.len());
+    if bucket_bits > MAX_BUCKET_BITS || u32::try_from(keys.len()).is_err() {
+        return Err(BuildError::TooLarge);
+    }
+    let fingerprint_bits = u32::from(bucket_bits) + REMAINDER_BITS;
+    let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+    let header = Header {
+        id: id.clone(),
+        version: *version,
+        band_bits,
+        salt,
+        algorithms: feed.rows.iter().map(|row| row.hash.algorithm()).collect::<Algorithms>(),
+        near_entries: feed.rows.len() as u64 - exact_entries,
+        exact_entries,
+        fingerprints: prints.len() as u64,
+        bucket_bits,
+        blocks: 0,
+    };
+    let list = format::encode(&header, &prints);
+    let manifest = Manifest {
+        id: id.clone(),
+        version: *version,
+        format: 0,
+        profile: profile.to_owned(),
+        band_bits,
+        salt: encode_hex(&salt),
+        file: format!("{id}.presend"),
+        bytes: list.len() as u64,
+        blake3: blake3::hash(&list).to_hex().to_string(),
+        entries,
+        categories,
+        fingerprints: prints.len() as u64,
+        fingerprint_bits,
+        // Eight views of 2^12 probes, on two backgrounds.
+        false_match_log2: header.false_match_log2(16.0),
+        left_out: LeftOut {
+            bad: feed.bad.len() as u64,
+            low_quality: feed.low_quality,
+            duplicate: feed.duplicate,
+        },
+    };
+    Ok(Built { list, manifest })
+}
+
+/// Ascending and each once: the order of the rows leaves no trace.
+fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint> {
+    let batches = keys.chunks(BATCH).map(|keys| (keys.len(), fingerprinter.fingerprints(keys)));
+    let mut prints: Vec<Fingerprint> =
+        batches.flat_map(|(filled, prints)| prints.into_iter().take(filled)).collect();
+    prints.sort_unstable();
+    prints.dedup();
+    prints
+}
+
+/// About eight fingerprints a bucket. With 56 stored bits that makes the
+/// fingerprint at least 53 bits longer than log2 of their number, so 2^23
+/// probes match falsely with at most 2^-30.
+fn bucket_bits(keys: usize) -> u8 {
+    (keys.next_power_of_two().ilog2() as u8).saturating_sub(3)
+}
+
+fn derived_salt(id: &str, version: u64) -> [u8; 16] {
+    let mut salt = [0; 16];
+    let mut reader = blake3::Hasher::new_derive_key("presend list salt, format 0");
+    reader.update(&version.to_le_bytes()).update(id.as_bytes());
+    reader.finalize_xof().fill(&mut salt);
+    salt
+}

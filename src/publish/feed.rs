@@ -1,0 +1,276 @@
+//! Rows of a hash feed.
+//!
+//! Two forms, told apart by the first line: CSV with a header that names the
+//! columns `algorithm`, `hex` and perhaps `category` and `quality` (in any
+//! order; others are passed over), and the lines `pdq <hex>` of Meta's hash
+//! exchange tools.
+
+use std::collections::HashSet;
+
+use crate::hash::pdq::LOW_QUALITY;
+use crate::hash::{Algorithm, Digest, PerceptualHash, decode_hex};
+
+/// One entry for a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Row {
+    /// What the picture or file is compared by.
+    pub hash: RowHash,
+    /// The feed's category, empty when it names none.
+    pub category: String,
+}
+
+/// The hash of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowHash {
+    /// Found by near copies.
+    Perceptual(PerceptualHash),
+    /// Found by the file itself.
+    Exact(Digest),
+}
+
+impl RowHash {
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Perceptual(_) => Algorithm::Pdq,
+            Self::Exact(digest) => digest.algorithm(),
+        }
+    }
+}
+
+/// A row that is not an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+#[non_exhaustive]
+pub struct BadRow {
+    /// Line of the feed, from 1.
+    pub line: u64,
+    /// What is wrong with it. Never the hash.
+    pub reason: String,
+}
+
+/// The text is not a feed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// Neither a header nor a `pdq <hex>` line.
+    #[error("line {0}: expected a header with `algorithm` and `hex`, or lines of `pdq <hex>`")]
+    Header(u64),
+    /// Nothing but blank lines and comments.
+    #[error(
+        "the feed is empty; an empty feed is an error because a failed download looks like one"
+    )]
+    Empty,
+}
+
+/// What a feed holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Feed {
+    /// Entries, in the feed's order, each once.
+    pub rows: Vec<Row>,
+    /// Rows that are none, by line.
+    pub bad: Vec<BadRow>,
+    /// Perceptual hashes left out for a quality of 49 or less.
+    pub low_quality: u64,
+    /// Rows left out because an earlier one has the same hash.
+    pub duplicate: u64,
+}
+
+impl Feed {
+    /// Reads a feed. Bad rows are collected, not fatal.
+    ///
+    /// # Errors
+    /// [`FeedError`] when the text has no row at all that could be one.
+    pub fn read(text: &[u8]) -> Result<Self, FeedError> {
+        let mut feed = Self::default();
+        let mut seen = HashSet::new();
+        let first = lines(text).next().ok_or(FeedError::Empty)?;
+        if let Some(columns) = Columns::of(first.1) {
+            let mut reader =
+                csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).from_reader(text);
+            for record in reader.byte_records() {
+                match record {
+                    Ok(record) => {
+                        let line = record.position().map_or(0, csv::Position::line);
+                        feed.add(line, columns.read(&record), &mut seen);
+                    }
+                    Err(error) => {
+                        let line = error.position().map_or(0, csv::Position::line);
+                        feed.add(line, Err("not CSV".into()), &mut seen);
+                    }
+                }
+            }
+        } else if Algorithm::from_name(&words(first.1)[0]).is_some() {
+            for (line, text) in lines(text) {
+                let words = words(text);
+                let row = match words.as_slice() {
+                    [algorithm, hex] => read_row(algorithm, hex, "", None),
+                    _ => Err("expected an algorithm and a hash".into()),
+                };
+                feed.add(line, row, &mut seen);
+            }
+        } else {
+            return Err(FeedError::Header(first.0));
+        }
+        Ok(feed)
+    }
+
+    /// Takes in the rows of another feed.
+    pub fn merge(&mut self, other: Self) {
+        let mut seen: HashSet<RowHash> = self.rows.iter().map(|row| row.hash.clone()).collect();
+        for row in other.rows {
+            self.insert(row, &mut seen);
+        }
+        self.bad.extend(other.bad);
+        self.low_quality += other.low_quality;
+        self.duplicate += other.duplicate;
+    }
+
+    fn add(&mut self, line: u64, row: Result<Option<Row>, String>, seen: &mut HashSet<RowHash>) {
+        match row {
+            Ok(Some(row)) => self.insert(row, seen),
+            Ok(None) => self.low_quality += 1,
+            Err(reason) => self.bad.push(BadRow { line, reason }),
+        }
+    }
+
+    fn insert(&mut self, row: Row, seen: &mut HashSet<RowHash>) {
+        if seen.insert(row.hash.clone()) {
+            self.rows.push(row);
+        } else {
+            self.duplicate += 1;
+        }
+    }
+}
+
+/// Where the columns of a CSV feed are.
+struct Columns {
+    algorithm: usize,
+    hex: usize,
+    category: Option<usize>,
+    quality: Option<usize>,
+}
+
+impl Columns {
+    fn of(header: &str) -> Option<Self> {
+        let names: Vec<String> = header
+            .split(',')
+            .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
+            .collect();
+        let find = |wanted: &str| names.iter().position(|name| name == wanted);
+        Some(Self {
+            algorithm: find("algorithm")?,
+            hex: find("hex")?,
+            category: find("category"),
+            quality: find("quality"),
+        })
+    }
+
+    /// The row; none when its quality is too low.
+    fn read(&self, record: &csv::ByteRecord) -> Result<Option<Row>, String> {
+        let text = |at: usize, name: &str| {
+            let cell = record.get(at).ok_or_else(|| format!("column `{name}` is missing"))?;
+            let text = str::from_utf8(cell).map_err(|_| format!("column `{name}` is not UTF-8"))?;
+            Ok::<_, String>(text.trim())
+        };
+        let category = self.category.map_or(Ok(""), |at| text(at, "category"))?;
+        let quality = self.quality.map(|at| text(at, "quality")).transpose()?;
+        read_row(text(self.algorithm, "algorithm")?, text(self.hex, "hex")?, category, quality)
+    }
+}
+
+fn read_row(
+    algorithm: &str,
+    hex: &str,
+    category: &str,
+    quality: Option<&str>,
+) -> Result<Option<Row>, String> {
+    let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| {
+        let known: Vec<_> = Algorithm::ALL.map(Algorithm::name).into();
+        format!("unknown algorithm; presend knows {}", known.join(", "))
+    })?;
+    let digits = 2 * algorithm.bytes();
+    let bytes = decode_hex(hex).filter(|bytes| bytes.len() == algorithm.bytes());
+    let bytes = bytes
+        .ok_or_else(|| format!("expected {digits} hexadecimal digits for {}", algorithm.name()))?;
+    let hash = match <[u8; 32]>::try_from(bytes.as_slice()) {
+        Ok(bytes) if algorithm.is_perceptual() => {
+            if let Some(quality) = quality.filter(|quality| !quality.is_empty()) {
+                let quality = quality.parse::<u8>().ok().filter(|quality| *quality <= 100);
+                if quality.ok_or("`quality` is not a number from 0 to 100")? <= LOW_QUALITY {
+                    return Ok(None);
+                }
+            }
+            RowHash::Perceptual(PerceptualHash::from_bytes(bytes))
+        }
+        _ => RowHash::Exact(Digest::new(algorithm, bytes).ok_or("not a digest")?),
+    };
+    Ok(Some(Row { hash, category: category.to_owned() }))
+}
+
+/// Lines that hold something, with their numbers.
+fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &str)> {
+    let lines = (1..).zip(text.split(|&byte| byte == b'\n'));
+    lines
+        .map(|(number, line)| (number, str::from_utf8(line).unwrap_or("?").trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PDQ: &str = "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22";
+
+    fn read(text: &str) -> Feed {
+        Feed::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn csv_rows_are_read_by_their_header() {
+        let feed = read(&format!(
+            "quality,hex,category,algorithm\n100,{PDQ},demo,pdq\n,900150983cd24fb0d6963f7d28e17f72,,MD5\n"
+        ));
+        assert_eq!(feed.bad, []);
+        assert_eq!(feed.rows[0].category, "demo");
+        assert_eq!(feed.rows[0].hash, RowHash::Perceptual(PerceptualHash::from_hex(PDQ).unwrap()));
+        assert_eq!(feed.rows[1].hash.algorithm(), Algorithm::Md5);
+    }
+
+    #[test]
+    fn lines_of_metas_tools_are_read() {
+        let feed = read(&format!("# a comment\n\npdq {PDQ}\nPDQ {}\n", PDQ.to_uppercase()));
+        assert_eq!((feed.rows.len(), feed.duplicate, feed.bad.len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn bad_rows_are_told_with_their_line_and_without_the_hash() {
+        let feed = read(&format!(
+            "algorithm,hex,quality\npdq,{PDQ},101\npdq,{}\nphash,00,\nmd5\npdq,{PDQ},50\n",
+            &PDQ[2..]
+        ));
+        assert_eq!(feed.rows.len(), 1);
+        let lines: Vec<u64> = feed.bad.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5]);
+        assert!(feed.bad.iter().all(|bad| !bad.reason.contains(&PDQ[2..])), "{:?}", feed.bad);
+    }
+
+    #[test]
+    fn low_quality_is_left_out_and_counted() {
+        let feed = read(&format!("algorithm,hex,quality\npdq,{PDQ},49\n"));
+        assert_eq!((feed.rows.len(), feed.low_quality), (0, 1));
+    }
+
+    #[test]
+    fn an_empty_or_foreign_text_is_no_feed() {
+        assert_eq!(Feed::read(b"\n# only this\n"), Err(FeedError::Empty));
+        assert_eq!(Feed::read(b"\n<html>503</html>"), Err(FeedError::Header(2)));
+        assert_eq!(Feed::read(&[0xff, 0xfe, 0]), Err(FeedError::Header(1)));
+    }
+}
