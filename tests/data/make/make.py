@@ -1,0 +1,23 @@
+"""Writes tests/data and hashlists/demo: `python make.py`. `python make.py --csv` recomputes the tables only."""
+
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import broken, demo, modes, orient, vectors
+
+DATA = Path(__file__).resolve().parents[1]
+DEMO = DATA.parents[1] / "hashlists/demo"
+
+for name in ("vectors", "modes", "orient", "broken", "media"):
+    (DATA / name).mkdir(exist_ok=True)
+(DEMO / "pictures").mkdir(parents=True, exist_ok=True)
+
+if "--csv" not in sys.argv:
+    demo.write(DEMO, DATA / "media")
+    for room in (vectors, modes, orient, broken):
+        room.write(DATA / room.__name__)
+demo.table(DEMO)
+for room in (vectors, modes, orient):
+    room.table(DATA / room.__name__)
