@@ -1,0 +1,128 @@
+//! Opening and inspecting list files.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use presend::HashList;
+use presend::hash::Algorithm;
+use serde_json::json;
+
+use crate::{Failure, Outcome};
+
+/// The official test picture, PNG.
+pub(crate) const TEST_PICTURE: &[u8] = include_bytes!("../../hashlists/demo/test-picture.png");
+
+/// The list that `scan` uses when none is named: the project's own pictures,
+/// the test picture among them.
+static DEMO_LIST: &[u8] = include_bytes!("../../hashlists/demo/demo.presend");
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print what a list says about itself.
+    Info(Args),
+    /// Read a whole list and compare it with its digest.
+    Verify(Args),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The list file.
+    file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        match self {
+            Self::Info(args) => args.info(),
+            Self::Verify(args) => args.verify(),
+        }
+    }
+}
+
+impl Args {
+    fn info(&self) -> Result<Outcome, Failure> {
+        let list = open(&self.file)?;
+        let header = list.header();
+        let algorithms: Vec<_> = list.algorithms().iter().map(Algorithm::name).collect();
+        let mut out = io::stdout().lock();
+        if self.json {
+            let info = json!({
+                "id": list.id(),
+                "version": list.version(),
+                "profile": header.profile(),
+                "band_bits": header.band_bits,
+                "algorithms": algorithms,
+                "near_entries": header.near_entries,
+                "exact_entries": header.exact_entries,
+                "fingerprints": header.fingerprints,
+                "fingerprint_bits": header.fingerprint_bits(),
+                "bytes": list.size(),
+            });
+            writeln!(out, "{info}")?;
+        } else {
+            writeln!(out, "id            {}", list.id())?;
+            writeln!(out, "version       {}", list.version())?;
+            writeln!(out, "profile       {} ({} bits a band)", header.profile(), header.band_bits)?;
+            writeln!(out, "algorithms    {}", algorithms.join(", "))?;
+            writeln!(out, "near entries  {}", header.near_entries)?;
+            writeln!(out, "exact entries {}", header.exact_entries)?;
+            let bits = header.fingerprint_bits();
+            writeln!(out, "fingerprints  {} of {bits} bits", header.fingerprints)?;
+            writeln!(out, "bytes         {}", list.size())?;
+        }
+        Ok(Outcome::Clean)
+    }
+
+    fn verify(&self) -> Result<Outcome, Failure> {
+        let list = open(&self.file)?;
+        list.verify().map_err(|error| Failure::at(&self.file, error))?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(
+                out,
+                "{}",
+                json!({ "id": list.id(), "version": list.version(), "verified": true })
+            )?;
+        } else {
+            writeln!(out, "{} version {}: the digest matches", list.id(), list.version())?;
+        }
+        Ok(Outcome::Clean)
+    }
+}
+
+/// Maps and opens a list file.
+fn open(path: &Path) -> Result<HashList, Failure> {
+    let file = File::open(path).map_err(|error| Failure::at(path, error))?;
+    let map = map(&file).map_err(|error| Failure::at(path, error))?;
+    HashList::open(map).map_err(|error| Failure::at(path, error))
+}
+
+/// The lists to scan with, checked to the last bit; the demonstration list
+/// when none is named.
+pub(crate) fn open_all(paths: &[PathBuf]) -> Result<Vec<HashList>, Failure> {
+    if paths.is_empty() {
+        let list = HashList::open(DEMO_LIST).map_err(|error| Failure::new(error.to_string()))?;
+        return Ok(vec![list]);
+    }
+    let opened = paths.iter().map(|path| {
+        let list = open(path)?;
+        list.verify().map_err(|error| Failure::at(path, error))?;
+        Ok(list)
+    });
+    opened.collect()
+}
+
+fn map(file: &File) -> io::Result<memmap2::Mmap> {
+    #[expect(unsafe_code, reason = "mapping a file has no safe form")]
+    // SAFETY: list files are only ever replaced by a rename, so the mapped
+    // bytes do not change while they are borrowed; whoever overwrites one in
+    // place breaks the promise that docs/list-format.md asks of them.
+    unsafe {
+        memmap2::Mmap::map(file)
+    }
+}
