@@ -199,6 +199,14 @@ impl Budget {
         Ok(())
     }
 
+    /// Whether a picture of this size could be charged at all.
+    pub fn fits(&self, width: u32, height: u32) -> Result<(), Incomplete> {
+        if u64::from(width) * u64::from(height) > self.limits.pixels {
+            return Err(Incomplete::TooManyPixels);
+        }
+        Ok(())
+    }
+
     /// Reserves memory until the returned guard is dropped.
     pub fn reserve(&self, bytes: u64) -> Result<Reserved<'_>, Incomplete> {
         let before = self.memory.fetch_add(bytes, Ordering::Relaxed);

@@ -9,7 +9,7 @@
 //! false passes never reach the answer.
 //!
 //! What this cannot prevent: whoever holds a near copy of an entry can ask
-//! whether it is listed. See `docs/matching.md`.
+//! whether it is listed.
 
 use std::fmt;
 use std::sync::Arc;

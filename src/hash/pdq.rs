@@ -256,22 +256,25 @@ impl ColumnBox {
 /// The same running mean along one row.
 fn row_box(row: &[f32], window: usize, out: &mut [f32]) {
     let ahead = half(window) - 1;
-    let behind = window - ahead;
     let mut sum = 0.0;
     for &value in &row[..ahead] {
         sum += value;
     }
-    let length = row.len();
-    let mut count = ahead;
-    for (i, out) in out.iter_mut().enumerate() {
-        if i + ahead < length {
-            sum += row[i + ahead];
-            count += 1;
-        }
-        if i >= behind {
-            sum -= row[i - behind];
-            count -= 1;
-        }
+    // The window grows at the left edge, slides, and shrinks at the right one.
+    let (left, rest) = out.split_at_mut(window - ahead);
+    let (middle, right) = rest.split_at_mut(row.len() - window);
+    for ((count, &new), out) in (ahead + 1..).zip(&row[ahead..]).zip(left) {
+        sum += new;
+        *out = sum / count as f32;
+    }
+    for ((&new, &old), out) in row[window..].iter().zip(row).zip(middle) {
+        sum += new;
+        sum -= old;
+        *out = sum / window as f32;
+    }
+    let leaving = &row[row.len() - window..];
+    for ((count, &old), out) in (1..window).rev().zip(leaving).zip(right) {
+        sum -= old;
         *out = sum / count as f32;
     }
 }

@@ -1,6 +1,6 @@
 //! GIF, by the `gif` crate; the canvas is ours.
 
-use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod};
+use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, MemoryLimit};
 
 use super::canvas::{Blend, Canvas, Dispose, Patch};
 use super::reader::{Reader, fault, is_short};
@@ -11,6 +11,8 @@ use crate::limits::{Budget, Incomplete, Reserved};
 pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
+    // Frames are decoded into buffers that the budget has been charged for.
+    options.set_memory_limit(MemoryLimit::Unlimited);
     let decoder =
         options.read_info(Reader::new(bytes, budget)).map_err(|error| broken(&error, budget))?;
     let size = (u32::from(decoder.width()), u32::from(decoder.height()));

@@ -17,6 +17,10 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
+    let header = decoder.read_header_info().map_err(|error| broken(&error, budget))?;
+    // The codec allocates rows of up to 8 bytes a pixel right after the header.
+    budget.fits(header.width, header.height)?;
+    drop(budget.reserve(16 * u64::from(header.width))?);
     let rows = decoder.read_info().map_err(|error| broken(&error, budget))?;
     let info = rows.info();
     let size = (info.width, info.height);

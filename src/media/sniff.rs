@@ -25,6 +25,8 @@ fn name(bytes: &[u8]) -> Unsupported {
         return Unsupported { class: "other", kind: "unknown" };
     };
     let class = match kind.matcher_type() {
+        // `infer` counts it among the archives.
+        _ if kind.extension() == "pdf" => "document",
         MatcherType::Image => "image",
         MatcherType::Video => "video",
         MatcherType::Audio => "audio",
@@ -45,7 +47,7 @@ mod tests {
             Err(Fault::Unsupported(Unsupported { class, kind })) => (class, kind),
             other => panic!("{other:?}"),
         };
-        assert_eq!(kind(b"%PDF-1.7\n"), ("archive", "pdf"));
+        assert_eq!(kind(b"%PDF-1.7\n"), ("document", "pdf"));
         assert_eq!(kind(b"PK\x03\x04 and more than that"), ("archive", "zip"));
         assert_eq!(kind(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), ("video", "mp4"));
         assert_eq!(kind(b"hello"), ("other", "unknown"));

@@ -11,6 +11,11 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     let broken = Broken { budget, short: is_cut(bytes) };
     let mut decoder = WebPDecoder::new(Reader::new(bytes, budget)).map_err(|e| broken.by(&e))?;
     let size = decoder.dimensions();
+    // The codec allocates for a lossy frame before it compares the sizes.
+    if bytes.get(12..).is_some_and(|chunks| holds_larger_frame(chunks, size)) {
+        return Err(Incomplete::Malformed.into());
+    }
+    decoder.set_memory_limit(bytes.len());
     // EXIF that cannot be read is treated as viewers do: upright.
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.map(|block| orient::from_exif(&block)).unwrap_or_default();
@@ -33,6 +38,33 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
         });
         Frames::new(Format::WebP, size, source)
     })
+}
+
+/// Whether a `VP8 ` chunk, inside animation frames too, claims more pixels a
+/// side than the canvas has (RFC 9649, sections 2.5 and 2.7; RFC 6386, 9.1).
+fn holds_larger_frame(mut chunks: &[u8], (width, height): (u32, u32)) -> bool {
+    while let Some((header, rest)) = chunks.split_first_chunk::<8>() {
+        let [a, b, c, d, size @ ..] = *header;
+        let size = u32::from_le_bytes(size) as usize;
+        let contents = &rest[..size.min(rest.len())];
+        let larger = match (&[a, b, c, d], contents) {
+            (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
+                // 14 bits, and two for a scale that nobody applies.
+                let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+                side(*w0, *w1) > width || side(*h0, *h1) > height
+            }
+            (b"ANMF", contents) => {
+                contents.get(16..).is_some_and(|inside| holds_larger_frame(inside, (width, height)))
+            }
+            _ => false,
+        };
+        if larger {
+            return true;
+        }
+        // Chunks are padded to an even length.
+        chunks = rest.get(size.saturating_add(size & 1)..).unwrap_or(&[]);
+    }
+    false
 }
 
 /// Whether the RIFF header speaks of more bytes than there are.
@@ -82,5 +114,23 @@ impl Broken<'_> {
     fn by(self, error: &DecodingError) -> Fault {
         let short = matches!(error, DecodingError::IoError(error) if is_short(error));
         fault(self.budget, short || self.short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_larger_than_its_canvas_is_seen_wherever_it_lies() {
+        let vp8 = b"VP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a\xff\x3f\x10\0";
+        assert!(holds_larger_frame(vp8, (100, 100)));
+        assert!(!holds_larger_frame(vp8, (16383, 16)));
+        let mut animated = b"ICCP\x01\0\0\0x\0ANMF".to_vec();
+        animated.extend((16 + vp8.len() as u32).to_le_bytes());
+        animated.extend([0; 16]);
+        animated.extend(vp8);
+        assert!(holds_larger_frame(&animated, (100, 100)));
+        assert!(!holds_larger_frame(&animated[..30], (100, 100)));
     }
 }
