@@ -1,0 +1,225 @@
+//! The command as scripts and people use it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn presend(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presend"));
+    command.args(args).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> (i32, String, String) {
+    ended(presend(args).output().expect("it starts"))
+}
+
+fn ended(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// A fresh folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+#[test]
+fn a_folder_is_scanned_with_one_line_a_file() {
+    let (code, out, err) = run(&["scan", "tests/data/media"]);
+    assert_eq!(code, 1);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 7);
+    assert_eq!(lines[0], "allow  tests/data/media/flower.webp");
+    assert_eq!(
+        lines[5],
+        "block  tests/data/media/test-picture.png  list.exact: this file is in list demo \
+         version 1 (sha256) (rule list.default.exact)"
+    );
+    assert!(err.contains("demonstration list"), "{err}");
+}
+
+#[test]
+fn json_has_an_object_a_line_and_a_summary_last() {
+    let (code, out, _) =
+        run(&["scan", "--json", "tests/data/media", "tests/data/modes/gif-animated.gif"]);
+    assert_eq!(code, 1);
+    let lines: Vec<Value> = out.lines().map(json).collect();
+    let summary = &lines[8]["summary"];
+    assert_eq!(
+        (&summary["files"], &summary["allow"], &summary["block"]),
+        (&8.into(), &6.into(), &2.into())
+    );
+    let test_picture = &lines[5];
+    assert_eq!(test_picture["path"], "tests/data/media/test-picture.png");
+    assert_eq!(test_picture["verdict"], "block");
+    assert_eq!(test_picture["format"], "png");
+    assert_eq!((&test_picture["width"], &test_picture["height"]), (&512.into(), &512.into()));
+    assert_eq!(test_picture["findings"][0]["code"], "list.exact");
+    assert_eq!(test_picture["findings"][0]["rule"], "list.default.exact");
+    assert_eq!(test_picture["findings"][1]["view"], "identity");
+    assert_eq!(test_picture["blake3"].as_str().map(str::len), Some(64));
+    let timings = test_picture["timings_us"].as_object().expect("timings");
+    let stages: u64 = timings
+        .iter()
+        .filter(|(stage, _)| *stage != "total" && *stage != "read")
+        .map(|(_, time)| time.as_u64().expect("microseconds"))
+        .sum();
+    assert!(timings["total"].as_u64().expect("microseconds") >= stages);
+    assert_eq!(lines[7]["frames"], 3);
+}
+
+#[test]
+fn exit_codes_tell_clean_flagged_and_failed() {
+    assert_eq!(run(&["scan", "tests/data/media/waves.jpg"]).0, 0);
+    assert_eq!(run(&["scan", "tests/data/broken/truncated.png"]).0, 1);
+    assert_eq!(run(&["scan", "tests/data/media/waves.jpg", "no-such-file"]).0, 2);
+    assert_eq!(run(&["scan"]).0, 2);
+    assert_eq!(run(&["scan", "--policy", "no-such-policy", "tests/data/media"]).0, 2);
+    assert_eq!(run(&["scan", "--list", "README.md", "tests/data/media"]).0, 2);
+}
+
+#[test]
+fn a_missing_file_does_not_stop_the_others() {
+    let (code, out, err) = run(&["scan", "--json", "no-such-file", "tests/data/media/waves.jpg"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("no-such-file: "), "{err}");
+    let lines: Vec<Value> = out.lines().map(json).collect();
+    assert!(lines[0]["error"].is_string());
+    assert_eq!(lines[1]["verdict"], "allow");
+    assert_eq!(lines[2]["summary"]["errors"], 1);
+}
+
+#[test]
+fn quiet_tells_only_what_is_not_allowed() {
+    let (code, out, err) = run(&["scan", "--quiet", "tests/data/media"]);
+    assert_eq!((code, out.lines().count(), err.as_str()), (1, 2, ""));
+    let (code, out, _) = run(&["scan", "--quiet", "tests/data/media/waves.jpg"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+}
+
+#[test]
+fn standard_input_is_scanned() {
+    let mut child = presend(&["scan", "--quiet", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let bytes = std::fs::read(root().join("hashlists/demo/test-picture.png")).expect("a picture");
+    child.stdin.take().expect("a pipe").write_all(&bytes).expect("it reads");
+    let (code, out, _) = ended(child.wait_with_output().expect("it ends"));
+    assert_eq!(code, 1);
+    assert!(out.starts_with("block  -  list.exact"), "{out}");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let mut child = presend(&["scan", "--quiet", "tests/data/broken", "tests/data/media"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let (_, _, err) = ended(child.wait_with_output().expect("it ends"));
+    assert_eq!(err, "");
+}
+
+#[test]
+fn the_number_of_jobs_changes_nothing() {
+    let one = run(&["scan", "--jobs", "1", "tests/data"]);
+    assert_eq!(one, run(&["scan", "--jobs", "5", "tests/data"]));
+    assert_eq!(run(&["scan", "--jobs", "0", "tests/data"]).0, 2);
+}
+
+#[test]
+fn a_deadline_that_cannot_be_kept_is_asked_about() {
+    let (code, out, _) = run(&["scan", "--deadline", "0", "tests/data/media/waves.jpg"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("ask    tests/data/media/waves.jpg  incomplete.deadline-passed"), "{out}");
+}
+
+#[test]
+fn policies_are_presets_or_files() {
+    assert_eq!(run(&["scan", "--policy", "off", "tests/data/media"]).0, 0);
+    let file = folder("policy").join("policy.toml");
+    std::fs::write(&file, "no-data = 'ask'\nlow_quality = 'allow'\n").expect("written");
+    let (code, _, err) =
+        run(&["scan", "--policy", file.to_str().expect("UTF-8"), "tests/data/media"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("policy line 2: unknown field `low_quality`"), "{err}");
+}
+
+#[test]
+fn hashes_are_printed_as_the_reference_prints_them() {
+    // The hash stands in tests/data/vectors/vectors.csv, written by pdqhash.
+    let (code, out, _) = run(&["hash", "tests/data/vectors/cobbles.png"]);
+    let hex = "6a38078c14bfbb435981063a2497645d991f18ccf3fc6b3791bd8f0bbe85da09";
+    assert_eq!((code, out), (0, format!("{hex} 100 tests/data/vectors/cobbles.png\n")));
+
+    let (code, out, _) = run(&["hash", "--json", "tests/data/vectors/cobbles.png"]);
+    let picture = json(&out);
+    assert_eq!(code, 0);
+    assert_eq!(picture["frames"][0]["pdq"], hex);
+    assert_eq!(picture["frames"][0]["dihedral"]["identity"], hex);
+    assert_eq!(picture["frames"][0]["dihedral"].as_object().map(|all| all.len()), Some(8));
+    assert_eq!(picture["digests"].as_object().map(|all| all.len()), Some(4));
+}
+
+#[test]
+fn what_cannot_be_hashed_is_said() {
+    let (code, out, err) = run(&["hash", "tests/data/broken/zip-named.jpg"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("unsupported: zip"), "{err}");
+    assert_eq!(run(&["hash", "no-such-file"]).0, 2);
+}
+
+#[test]
+fn a_list_can_be_inspected_and_verified() {
+    let (code, out, _) = run(&["list", "info", "--json", "hashlists/demo/demo.presend"]);
+    let info = json(&out);
+    assert_eq!(code, 0);
+    assert_eq!((&info["id"], &info["profile"]), (&"demo".into(), &"balanced".into()));
+    assert_eq!(run(&["list", "verify", "hashlists/demo/demo.presend"]).0, 0);
+
+    let file = folder("list").join("changed.presend");
+    let mut list = std::fs::read(root().join("hashlists/demo/demo.presend")).expect("a list");
+    let last = list.len() - 40;
+    list[last] ^= 1;
+    std::fs::write(&file, list).expect("written");
+    let path = file.to_str().expect("UTF-8");
+    for args in [&["list", "verify", path][..], &["scan", "--list", path, "tests/data/media"]] {
+        let (code, _, err) = run(args);
+        assert_eq!(code, 2);
+        assert!(err.contains("do not match its digest; fetch it again"), "{err}");
+    }
+}
+
+#[test]
+fn the_test_picture_is_written_and_flagged() {
+    let file = folder("test-picture").join("picture.png");
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["test-picture", path]).0, 0);
+    assert_eq!(run(&["scan", path]).0, 1);
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, out, _) = run(&["completions", shell]);
+        assert!(code == 0 && out.contains("test-picture"), "{shell}");
+    }
+}

@@ -1,0 +1,190 @@
+//! Hidden lists: what is put in is found, and nothing can be read out.
+
+use presend::HashList;
+use presend::hash::views::View;
+use presend::hash::{Algorithm, Digest, PerceptualHash};
+use presend::list::ListError;
+use presend::publish::{self, BuildError, Built, Feed, Parameters};
+
+/// 256 pseudo-random bits that BLAKE3 draws.
+fn drawn(seed: u32) -> [u8; 32] {
+    *blake3::hash(&seed.to_le_bytes()).as_bytes()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn feed(seeds: impl IntoIterator<Item = u32>) -> Feed {
+    let rows: String = seeds
+        .into_iter()
+        .map(|seed| {
+            let bytes = drawn(seed);
+            let (algorithm, length) =
+                [("pdq", 32), ("md5", 16), ("sha1", 20), ("sha256", 32), ("blake3", 32)]
+                    [seed as usize % 5];
+            format!("{algorithm},{}\n", hex(&bytes[..length]))
+        })
+        .collect();
+    Feed::read(format!("algorithm,hex\n{rows}").as_bytes()).expect("rows")
+}
+
+fn parameters(profile: &str) -> Parameters {
+    Parameters { id: "test-1".into(), version: 7, profile: profile.into(), salt: None }
+}
+
+fn built(feed: &Feed) -> Built {
+    publish::build(&parameters("balanced"), feed).expect("it builds")
+}
+
+/// A view whose margins rise with the bit's number; `flips` are the bits in
+/// which it differs from the hash drawn for `seed`.
+fn view(seed: u32, flips: &[usize]) -> View {
+    let mut words = PerceptualHash::from_bytes(drawn(seed)).words();
+    for flip in flips {
+        words[flip / 64] ^= 1 << (flip % 64);
+    }
+    let margins = std::array::from_fn(|n| if flips.contains(&n) { 0.01 } else { 1.0 + n as f32 });
+    View { hash: PerceptualHash::from_words(words), margins }
+}
+
+fn digest(seed: u32) -> Digest {
+    let algorithm = Algorithm::ALL[seed as usize % 5];
+    Digest::new(algorithm, &drawn(seed)[..algorithm.bytes()]).expect("a digest")
+}
+
+#[test]
+fn every_row_is_found_and_no_other() {
+    let list = HashList::open(built(&feed(0..2000)).list).expect("it opens");
+    list.verify().expect("it is whole");
+    for seed in 0..4000 {
+        let found = match seed % 5 {
+            0 => list.contains_near(&view(seed, &[]), 16),
+            _ => list.contains(&digest(seed)),
+        };
+        assert_eq!(found, seed < 2000, "{seed}");
+    }
+}
+
+#[test]
+fn a_near_copy_is_found_by_its_uncertain_bits() {
+    for profile in ["open", "balanced", "strict"] {
+        let built = publish::build(&parameters(profile), &feed([10])).expect("it builds");
+        let list = HashList::open(built.list).expect("it opens");
+        assert_eq!(list.header().profile(), profile);
+        // Flipped bits all over the hash, those with the smallest margins.
+        let flips: Vec<usize> = (0..12).map(|n| n * 21 + 3).collect();
+        assert!(!list.contains_near(&view(10, &flips), 1), "{profile}");
+        assert!(list.contains_near(&view(10, &flips), 1 << 16), "{profile}");
+        assert!(list.contains_near(&view(10, &flips[..6]), 1 << 12), "{profile}");
+        assert!(!list.contains_near(&view(15, &[]), 1 << 12), "{profile}");
+    }
+}
+
+#[test]
+fn the_order_of_rows_and_feeds_leaves_no_trace() {
+    let forward = built(&feed(0..100));
+    let mut other = feed((50..100).rev());
+    other.merge(feed(0..50));
+    assert_eq!(built(&other).list, forward.list);
+}
+
+#[test]
+fn version_id_and_salt_change_every_fingerprint() {
+    let of = |change: fn(&mut Parameters)| {
+        let mut parameters = parameters("balanced");
+        change(&mut parameters);
+        publish::build(&parameters, &feed(0..10)).expect("it builds").list[256..].to_vec()
+    };
+    let base = of(|_| {});
+    assert_eq!(base, of(|_| {}));
+    assert_ne!(base, of(|p| p.version = 8));
+    assert_ne!(base, of(|p| p.id = "test-2".into()));
+    assert_ne!(base, of(|p| p.salt = Some([1; 16])));
+}
+
+#[test]
+fn no_bit_of_an_entry_stands_in_the_file() {
+    // A list of the all-zero hash would show long runs of zeros.
+    let zeros = format!("pdq {}\n", "0".repeat(64));
+    let list = built(&Feed::read(zeros.as_bytes()).expect("a row")).list;
+    let table = &list[list.len() - 32 - 3 * 7..list.len() - 32];
+    assert!(table.iter().filter(|&&byte| byte == 0).count() <= 3, "{table:?}");
+}
+
+#[test]
+fn one_changed_byte_anywhere_is_an_error() {
+    let whole = built(&feed(0..40)).list;
+    for at in 0..whole.len() {
+        let mut list = whole.clone();
+        list[at] ^= 0x10;
+        let refused = HashList::open(list).and_then(|list| list.verify());
+        assert!(refused.is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn what_is_no_list_is_refused_by_its_reason() {
+    let whole = built(&feed(0..40)).list;
+    let changed = |at: usize, byte: u8| {
+        let mut list = whole.clone();
+        list[at] = byte;
+        HashList::open(list).map(|_| ())
+    };
+    let length = whole.len() as u64;
+    let open = |bytes: Vec<u8>| HashList::open(bytes).map(|_| ());
+    assert_eq!(open(vec![]), Err(ListError::NotAList));
+    assert_eq!(changed(0, b'X'), Err(ListError::NotAList));
+    assert_eq!(changed(8, 9), Err(ListError::Version { found: 9, supported: 0 }));
+    assert_eq!(changed(10, 81), Err(ListError::Parameter("number of bits a band")));
+    assert_eq!(changed(11, 29), Err(ListError::Parameter("number of buckets")));
+    assert_eq!(changed(12, 0xff), Err(ListError::Parameter("set of algorithms")));
+    assert_eq!(changed(39, 1), Err(ListError::Parameter("number of fingerprints")));
+    assert_eq!(changed(40, 0), Err(ListError::Parameter("number of Bloom filter blocks")));
+    assert_eq!(changed(72, 0), Err(ListError::Parameter("id")));
+    assert_eq!(changed(73, b'_'), Err(ListError::Parameter("id")));
+    assert_eq!(changed(255, 1), Err(ListError::Parameter("padding")));
+    for cut in [100, whole.len() - 1] {
+        let short = open(whole[..cut].to_vec());
+        assert!(matches!(short, Err(ListError::Length { actual, .. }) if actual == cut as u64));
+    }
+    let mut long = whole.clone();
+    long.push(0);
+    assert_eq!(open(long), Err(ListError::Length { expected: length, actual: length + 1 }));
+    // The last entry of the index says one fingerprint fewer.
+    let table = whole.len() - 32 - 7 * (8 * 3 + 32);
+    assert_eq!(changed(table - 4, whole[table - 4] - 1), Err(ListError::Table));
+}
+
+#[test]
+fn a_list_costs_about_what_the_design_says() {
+    let rows: String = (0..20_000).map(|seed| format!("pdq {}\n", hex(&drawn(seed)))).collect();
+    let built = built(&Feed::read(rows.as_bytes()).expect("rows"));
+    let each = built.list.len() as f64 / 20_000.0;
+    // Three fingerprints of 7 bytes, half a byte of index each, 10 bits of filter.
+    assert!((24.0..28.0).contains(&each), "{each} bytes an entry");
+    assert!(built.manifest.false_match_log2 <= -30.0);
+}
+
+#[test]
+fn unusable_parameters_are_refused() {
+    let refuse = |change: fn(&mut Parameters)| {
+        let mut parameters = parameters("balanced");
+        change(&mut parameters);
+        publish::build(&parameters, &feed(0..10)).map(|_| ()).expect_err("refused")
+    };
+    assert_eq!(refuse(|p| p.id = String::new()), BuildError::Id);
+    assert_eq!(refuse(|p| p.id = "Upper".into()), BuildError::Id);
+    assert_eq!(refuse(|p| p.id = "default".into()), BuildError::Id);
+    assert_eq!(refuse(|p| p.id = "x".repeat(65)), BuildError::Id);
+    assert_eq!(refuse(|p| p.profile = "loose".into()), BuildError::Profile);
+    let empty = publish::build(&parameters("open"), &Feed::default()).map(|_| ());
+    assert_eq!(empty.expect_err("refused"), BuildError::Empty);
+}
+
+#[test]
+fn debug_output_shows_no_entry() {
+    let list = HashList::open(built(&feed(0..3)).list).expect("it opens");
+    let shown = format!("{list:?} {:?} {:?}", view(0, &[]), list.probes(&view(0, &[]), 4));
+    assert_eq!(shown, "HashList { id: \"test-1\", version: 7, .. } View(..) Probes(..)");
+}

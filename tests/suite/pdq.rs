@@ -1,0 +1,116 @@
+//! PDQ against PyPI `pdqhash`.
+
+use std::path::Path;
+
+use presend::frame::Background;
+use presend::hash::PerceptualHash;
+use presend::hash::pdq::Pdq;
+use presend::hash::views::{Dihedral, View};
+use presend::limits::{Budget, Limits};
+use presend::media;
+
+use crate::{read, root, table};
+
+/// The columns of a vector table, in presend's names; pdqhash turns
+/// counter-clockwise.
+const DIHEDRAL: [(&str, Dihedral); 8] = [
+    ("pdq", Dihedral::Identity),
+    ("r90", Dihedral::Rotate270),
+    ("r180", Dihedral::Rotate180),
+    ("r270", Dihedral::Rotate90),
+    ("flipv", Dihedral::FlipVertical),
+    ("fliph", Dihedral::FlipHorizontal),
+    ("r90flipv", Dihedral::Transpose),
+    ("r90fliph", Dihedral::Transverse),
+];
+
+/// The hash and quality of every displayed frame over white, and over black
+/// where that differs.
+pub(crate) fn hashes(path: &Path) -> Vec<[(PerceptualHash, u8); 2]> {
+    let bytes = read(path);
+    let budget = Budget::start(&Limits::default());
+    let frames =
+        media::open(&bytes, &budget).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    frames
+        .map(|frame| {
+            let frame = frame.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+            [Background::White, Background::Black].map(|background| {
+                let pdq = Pdq::of(&frame, background, &budget).expect("the budget is ample");
+                (pdq.hash(), pdq.quality())
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn hash(hex: &str) -> PerceptualHash {
+    PerceptualHash::from_hex(hex).expect("tables hold hashes")
+}
+
+#[test]
+fn identical_pixels_give_identical_bits() {
+    let mut compared = 0;
+    for row in table(root("tests/data/vectors/vectors.csv")) {
+        let bytes = read(root("tests/data/vectors").join(&row["file"]));
+        let budget = Budget::start(&Limits::default());
+        let mut frames = media::open(&bytes, &budget).expect("a vector opens");
+        let frame = frames.next().expect("a vector has a frame").expect("a vector decodes");
+        assert_eq!(frame.width().to_string(), row["width"]);
+        assert_eq!(frame.height().to_string(), row["height"]);
+        let pdq = Pdq::of(&frame, Background::White, &budget).expect("the budget is ample");
+        assert_eq!(pdq.quality().to_string(), row["quality"], "{}", &row["file"]);
+        if pdq.quality() <= 49 {
+            continue;
+        }
+        for (column, symmetry) in DIHEDRAL {
+            // pdqhash filters a 64 x 64 picture for its turned hashes alone.
+            if (frame.width(), frame.height()) == (64, 64) && symmetry != Dihedral::Identity {
+                continue;
+            }
+            let ours = View::dihedral(&pdq, symmetry).hash;
+            assert_eq!(ours.distance(&hash(&row[column])), 0, "{} {column}", &row["file"]);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 90, "{compared}");
+}
+
+#[test]
+fn every_mode_of_a_picture_hashes_as_its_pixels_do() {
+    let folder = root("tests/data/modes");
+    let mut compared = 0;
+    for row in table(folder.join("modes.csv")) {
+        if row["pdq"].is_empty() {
+            continue;
+        }
+        let frames = hashes(&folder.join(&row["file"]));
+        let hidden = frames.len() > row["frames"].parse::<usize>().expect("a number");
+        // An APNG may keep a picture in front of its animation.
+        let frame = match &row["frame"] {
+            "default" => 0,
+            "" => 0,
+            frame => frame.parse::<usize>().expect("a number") + usize::from(hidden),
+        };
+        let background = usize::from(&row["background"] == "black");
+        let (ours, quality) = frames[frame][background];
+        let distance = ours.distance(&hash(&row["pdq"]));
+        let most = row["max_distance"].parse::<u32>().expect("a number");
+        let what = format!("{} frame {frame} over {}", &row["file"], &row["background"]);
+        assert!(distance <= most, "{what}: {distance} bits");
+        assert_eq!(quality.to_string(), row["quality"], "{what}");
+        compared += 1;
+    }
+    assert!(compared >= 50, "{compared}");
+}
+
+#[test]
+fn every_orientation_hashes_as_the_upright_picture() {
+    let folder = root("tests/data/orient");
+    let rows = table(folder.join("orient.csv"));
+    assert_eq!(rows.len(), 10);
+    for row in rows {
+        let (ours, _) = hashes(&folder.join(&row["file"]))[0][0];
+        let most = row["max_distance"].parse::<u32>().expect("a number");
+        let distance = ours.distance(&hash(&row["pdq"]));
+        assert!(distance <= most, "{}: {distance} bits", &row["file"]);
+    }
+}

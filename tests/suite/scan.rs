@@ -1,0 +1,254 @@
+//! The scanner: a picture goes in, a verdict comes out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use presend::frame::{Frame, Layout};
+use presend::hash::Algorithm;
+use presend::hash::views::Dihedral;
+use presend::limits::{Clock, Incomplete};
+use presend::scanner::BuildError;
+use presend::verdict::{Match, NotScanned};
+use presend::{Finding, HashList, Limits, Policy, Report, Scanner, Verdict};
+
+use crate::{read, root};
+
+fn demo() -> HashList {
+    HashList::open(read(root("hashlists/demo/demo.presend"))).expect("the list opens")
+}
+
+fn scanner() -> Scanner {
+    Scanner::builder().list(demo()).build().expect("one list")
+}
+
+fn scan(path: &str) -> Report {
+    scanner().scan(&read(root(path)), &Limits::default())
+}
+
+fn findings(report: &Report) -> Vec<Finding> {
+    report.findings.iter().map(|judged| judged.finding.clone()).collect()
+}
+
+fn incomplete(reason: Incomplete) -> Finding {
+    Finding::Incomplete(reason)
+}
+
+fn near(view: Dihedral, frame: u32) -> Finding {
+    Finding::Match { list: "demo".into(), version: 1, by: Match::Near { view, frame } }
+}
+
+#[test]
+fn one_scanner_serves_all_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Scanner>();
+    let scanner = scanner();
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    std::thread::scope(|scope| {
+        let scans: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| scanner.scan(&bytes, &Limits::default()).verdict))
+            .collect();
+        for scan in scans {
+            assert_eq!(scan.join().expect("no panic"), Verdict::Block);
+        }
+    });
+}
+
+#[test]
+fn the_test_picture_is_blocked_as_itself_and_as_a_copy() {
+    let report = scan("tests/data/media/test-picture.png");
+    assert_eq!(report.verdict, Verdict::Block);
+    let exact =
+        Finding::Match { list: "demo".into(), version: 1, by: Match::Exact(Algorithm::Sha256) };
+    assert_eq!(findings(&report), [exact, near(Dihedral::Identity, 0)]);
+    assert_eq!(report.findings[0].rule, "list.default.exact");
+
+    let report = scan("tests/data/media/test-picture-halved-q50.jpg");
+    assert_eq!(report.verdict, Verdict::Block);
+    assert_eq!(findings(&report), [near(Dihedral::Identity, 0)]);
+}
+
+#[test]
+fn other_pictures_are_allowed_without_a_finding() {
+    for name in ["flower.webp", "mountains.jpg", "poster.gif", "spheres.png", "waves.jpg"] {
+        let report = scan(&format!("tests/data/media/{name}"));
+        assert_eq!((report.verdict, findings(&report)), (Verdict::Allow, vec![]), "{name}");
+        assert!(report.reason().is_none());
+    }
+}
+
+#[test]
+fn a_turned_or_mirrored_copy_is_found() {
+    for name in ["aquarium.png", "balloons.jpg", "lighthouse.jpg"] {
+        let rows = luma(&format!("hashlists/demo/pictures/{name}"));
+        let (width, height) = (rows[0].len(), rows.len());
+        let (right, bottom) = (width - 1, height - 1);
+        // Each turned pixel by pixel, and the view that turns it back.
+        let upright = |pixel: &dyn Fn(usize, usize) -> u8| picture(width, height, pixel);
+        let lying = |pixel: &dyn Fn(usize, usize) -> u8| picture(height, width, pixel);
+        for (turned, back) in [
+            (upright(&|x, y| rows[y][right - x]), Dihedral::FlipHorizontal),
+            (upright(&|x, y| rows[bottom - y][x]), Dihedral::FlipVertical),
+            (upright(&|x, y| rows[bottom - y][right - x]), Dihedral::Rotate180),
+            (lying(&|x, y| rows[x][y]), Dihedral::Transpose),
+            (lying(&|x, y| rows[bottom - x][right - y]), Dihedral::Transverse),
+            // Clockwise, and back by three more quarters.
+            (lying(&|x, y| rows[bottom - x][y]), Dihedral::Rotate270),
+            (lying(&|x, y| rows[x][right - y]), Dihedral::Rotate90),
+        ] {
+            let report = scanner().scan_frames(b"a file", [turned], &Limits::default());
+            assert_eq!(findings(&report), [near(back, 0)], "{name}");
+        }
+    }
+}
+
+fn luma(path: &str) -> Vec<Vec<u8>> {
+    let bytes = read(root(path));
+    let budget = presend::limits::Budget::start(&Limits::default());
+    let mut frames = presend::media::open(&bytes, &budget).expect("it opens");
+    let frame = frames.next().expect("a frame").expect("it decodes");
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let sink = |row: &[f32]| -> Result<(), ()> {
+        rows.push(row.iter().map(|&luma| luma.round() as u8).collect());
+        Ok(())
+    };
+    frame.luma_rows(presend::frame::Background::White, sink).expect("no error");
+    rows
+}
+
+fn picture(width: usize, height: usize, pixel: &dyn Fn(usize, usize) -> u8) -> Frame<'static> {
+    let pixels: Vec<u8> = (0..width * height).map(|n| pixel(n % width, n / width)).collect();
+    Frame::new(width as u32, height as u32, Layout::Luma8, pixels).expect("a frame")
+}
+
+#[test]
+fn a_listed_picture_in_a_later_frame_is_found() {
+    let bytes = read(root("tests/data/media/test-picture-halved-q50.jpg"));
+    let budget = presend::limits::Budget::start(&Limits::default());
+    let mut frames = presend::media::open(&bytes, &budget).expect("it opens");
+    let listed = frames.next().expect("a frame").expect("it decodes");
+    let white = Frame::new(64, 64, Layout::Luma8, vec![255; 64 * 64]).expect("a frame");
+    let report =
+        scanner().scan_frames(b"a film", [white.clone(), white, listed], &Limits::default());
+    assert_eq!(findings(&report), [near(Dihedral::Identity, 2), Finding::LowQuality]);
+    assert_eq!(report.frames, 3);
+}
+
+#[test]
+fn what_cannot_be_seen_is_asked_about() {
+    for (name, finding) in [
+        ("truncated-baseline.jpg", incomplete(Incomplete::Truncated)),
+        ("bad-deflate.png", incomplete(Incomplete::Malformed)),
+        ("too-large-60000x60000.png", incomplete(Incomplete::TooManyPixels)),
+        ("empty.jpg", incomplete(Incomplete::Truncated)),
+    ] {
+        let report = scan(&format!("tests/data/broken/{name}"));
+        assert_eq!(report.verdict, Verdict::Ask, "{name}");
+        assert!(findings(&report).contains(&finding), "{name}: {report:?}");
+    }
+    let report = scan("tests/data/broken/header-only.pdf");
+    assert_eq!(report.verdict, Verdict::Ask);
+    assert_eq!(report.findings[0].finding.code(), "unsupported.document.pdf");
+}
+
+#[test]
+fn a_truncated_listed_picture_is_found_and_reported() {
+    let whole = read(root("tests/data/media/test-picture-halved-q50.jpg"));
+    let report = scanner().scan(&whole[..whole.len() * 97 / 100], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Block);
+    let expected = [near(Dihedral::Identity, 0), incomplete(Incomplete::Truncated)];
+    assert_eq!(findings(&report), expected);
+}
+
+#[test]
+fn no_frame_at_all_is_not_an_allow() {
+    let report = scanner().scan_frames(b"x", [], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Ask);
+    assert_eq!(findings(&report), [incomplete(Incomplete::Malformed)]);
+}
+
+#[test]
+fn without_a_list_nothing_was_compared() {
+    let scanner = Scanner::builder().build().expect("no list is fine");
+    let bytes = read(root("tests/data/media/waves.jpg"));
+    let report = scanner.scan(&bytes, &Limits::default());
+    assert_eq!((report.verdict, findings(&report)), (Verdict::Ask, vec![Finding::NoData]));
+}
+
+#[test]
+fn a_panic_below_becomes_a_finding() {
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    // A host's own iterator of frames may panic as a codec may.
+    let frames =
+        std::iter::from_fn(|| -> Option<Frame<'static>> { panic!("in the host's decoder") });
+    let report = scanner().scan_frames(&bytes, frames, &Limits::default());
+    assert_eq!(report.verdict, Verdict::Block, "what was found before it stays");
+    assert!(findings(&report).contains(&incomplete(Incomplete::Internal)));
+}
+
+#[test]
+fn the_policy_decides_and_names_its_rule() {
+    let policy = "no-data = 'ask'\nlow-quality = 'allow'\n\
+        [list.default]\nexact = 'allow'\nnear = 'allow'\n[list.demo]\nnear = 'warn'\n\
+        [incomplete]\ndefault = 'ask'\n[unsupported]\ndefault = 'ask'\n";
+    let policy = Policy::parse(policy).expect("a policy");
+    let scanner = Scanner::builder().list(demo()).policy(policy).build().expect("one list");
+    let report = scanner.scan(&read(root("tests/data/media/test-picture.png")), &Limits::default());
+    assert_eq!(report.verdict, Verdict::Warn);
+    assert_eq!(report.findings[0].rule, "list.demo.near");
+    assert_eq!(report.findings[1].rule, "list.default.exact");
+}
+
+#[test]
+fn the_clearance_refuses_swapped_bytes() {
+    let bytes = read(root("tests/data/media/waves.jpg"));
+    let report = scanner().scan(&bytes, &Limits::default());
+    assert_eq!(report.clearance.check(&bytes), Ok(()));
+    let mut swapped = bytes.clone();
+    swapped.push(0);
+    assert_eq!(report.clearance.check(&swapped), Err(NotScanned));
+    assert_eq!(report.clearance.blake3(), Some(*blake3::hash(&bytes).as_bytes()));
+}
+
+#[test]
+fn bytes_that_were_not_read_are_not_cleared() {
+    let bytes = read(root("tests/data/media/waves.jpg"));
+    let mut limits = Limits::default();
+    limits.input_bytes = 10;
+    let report = scanner().scan(&bytes, &limits);
+    assert_eq!(findings(&report), [incomplete(Incomplete::TooManyBytes)]);
+    assert_eq!(report.clearance.check(&bytes), Err(NotScanned));
+}
+
+#[test]
+fn the_deadline_is_kept_on_the_injected_clock() {
+    // Every look at the clock takes a millisecond.
+    let ticks = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&ticks);
+    let mut limits = Limits::default();
+    limits.clock = Clock::new(move || Duration::from_millis(count.fetch_add(1, Ordering::Relaxed)));
+    limits.time = Some(Duration::from_millis(20));
+    let report = scanner().scan(&read(root("tests/data/media/mountains.jpg")), &limits);
+    assert_eq!(findings(&report), [incomplete(Incomplete::DeadlinePassed)]);
+    assert_eq!(report.verdict, Verdict::Ask);
+    assert!(report.timings.total >= Duration::from_millis(20));
+}
+
+#[test]
+fn two_lists_of_one_name_are_refused() {
+    let built = Scanner::builder().list(demo()).list(demo()).build();
+    assert_eq!(built.expect_err("refused"), BuildError::SameList("demo".into()));
+}
+
+#[test]
+fn a_report_shows_no_digest() {
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let report = scanner().scan(&bytes, &Limits::default());
+    let shown = format!("{report:?}");
+    let digest = report.clearance.blake3().expect("it was read");
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!shown.contains(&hex[..8]) && shown.contains("Clearance(..)"), "{shown}");
+    for row in crate::table(root("hashlists/demo/feed.csv")) {
+        assert!(!shown.contains(&row["hex"][..12]));
+    }
+}
