@@ -1,12 +1,12 @@
 //! The hidden list: near matches against entries that nobody can read.
 //!
 //! A list holds no hashes. Every perceptual hash of an entry gives a few long
-//! [bands](bands) of bits, every exact digest gives itself; each of these keys
-//! is stored only as a one-way [fingerprint](fingerprints) under the list's
-//! salt. A query computes the same keys from the picture at hand, tries them
-//! with the least certain bits flipped, and learns whether one is there. A
-//! [Bloom filter](bloom) in front answers most probes from one cache line; its
-//! false passes never reach the answer.
+//! [`bands`] of bits, every exact digest gives itself; each of these keys is
+//! stored only as a one-way fingerprint under the list's salt. A query computes
+//! the same keys from the picture at hand, tries them with the least certain
+//! bits flipped, and learns whether one is there. A Bloom filter in front
+//! answers most probes from one cache line; its false passes never reach the
+//! answer.
 //!
 //! What this cannot prevent: whoever holds a near copy of an entry can ask
 //! whether it is listed.

@@ -1,6 +1,6 @@
 //! From feed rows to a list: the operator's side.
 //!
-//! [`feed`] reads and validates rows, [`build`] turns them into a list file and
+//! [`feed`] reads and validates rows, [`build`](mod@build) turns them into a list file and
 //! its manifest. The same rows, parameters and salt give the same bytes,
 //! whatever the order of the rows.
 

@@ -119,9 +119,9 @@ pub(crate) fn open_all(paths: &[PathBuf]) -> Result<Vec<HashList>, Failure> {
 
 fn map(file: &File) -> io::Result<memmap2::Mmap> {
     #[expect(unsafe_code, reason = "mapping a file has no safe form")]
-    // SAFETY: list files are only ever replaced by a rename, so the mapped
-    // bytes do not change while they are borrowed; whoever overwrites one in
-    // place breaks the promise that docs/list-format.md asks of them.
+    // SAFETY: the mapped bytes do not change while they are borrowed, because
+    // list files are only ever replaced by a rename; hashlists/README.md asks
+    // that of whoever installs them.
     unsafe {
         memmap2::Mmap::map(file)
     }
