@@ -2,10 +2,12 @@
 //! else's.
 
 mod demo;
+mod jpeg;
 mod layers;
 mod lists;
 mod media;
 mod pdq;
+mod reference;
 mod scan;
 
 use std::fs;

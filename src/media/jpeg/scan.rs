@@ -1,0 +1,396 @@
+//! Entropy-coded data to coefficients (T.81, annexes F and G).
+//!
+//! Damage costs the rest of its restart interval, which keeps the coefficients
+//! it has: zeros, grey, where none came. Without restarts it costs the rest of
+//! the scan.
+
+use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
+use super::huffman::{BadCode, Bits, Class, Code, Table};
+use super::idct;
+use crate::limits::Incomplete;
+
+/// The coefficients of one component, in whole MCUs; blocks in row order.
+pub(super) struct Grid {
+    blocks: Vec<Block>,
+    across: usize,
+}
+
+type Block = [i16; 64];
+
+/// One scan being read.
+pub(super) struct Entropy<'a> {
+    bits: Bits<'a>,
+    tracks: Vec<Track>,
+    kind: Kind,
+    first: usize,
+    last: usize,
+    low: u8,
+    across: usize,
+    down: usize,
+    interval: usize,
+    /// MCUs until the next restart marker, and its number.
+    until: usize,
+    number: u8,
+    /// Blocks that an end-of-band run still covers.
+    run: u32,
+    state: State,
+    damaged: bool,
+}
+
+/// A component of the scan.
+struct Track {
+    component: usize,
+    /// Blocks of one MCU.
+    h: usize,
+    v: usize,
+    dc: Option<Table>,
+    ac: Option<Table>,
+    /// The DC value before.
+    before: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sequential,
+    DcFirst,
+    DcRefine,
+    AcFirst,
+    AcRefine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// Waiting for a restart marker.
+    Lost,
+}
+
+impl Grid {
+    /// The budget has been charged for it.
+    pub(super) fn new(across: usize, down: usize) -> Result<Self, Incomplete> {
+        let mut blocks = Vec::new();
+        blocks.try_reserve_exact(across * down).map_err(|_| Incomplete::TooMuchMemory)?;
+        blocks.resize(across * down, [0; 64]);
+        Ok(Self { blocks, across })
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.blocks.fill([0; 64]);
+    }
+
+    /// Row `row` of blocks to eight lines of samples.
+    pub(super) fn render(&self, row: usize, quantiser: &Quantiser, samples: &mut [u8]) {
+        let stride = self.across * 8;
+        for (column, block) in self.blocks[row * self.across..][..self.across].iter().enumerate() {
+            idct::inverse(block, quantiser, &mut samples[column * 8..], stride);
+        }
+    }
+}
+
+impl<'a> Entropy<'a> {
+    /// A reader for the scan whose header `markers` have just read.
+    pub(super) fn new(
+        markers: &Markers<'a>,
+        header: &Header,
+        scan: Scan,
+    ) -> Result<Self, Incomplete> {
+        let kind = kind(header, &scan)?;
+        let tracks = scan.parts.iter().map(|part| {
+            let component = &header.components[part.component];
+            Track::new(markers, part, component, kind, scan.parts.len())
+        });
+        let tracks = tracks.collect::<Result<Vec<_>, _>>()?;
+        let (across, down) = match scan.parts[..] {
+            [Part { component, .. }] => {
+                let component = &header.components[component];
+                (component.width.div_ceil(8), component.height.div_ceil(8))
+            }
+            _ => (header.mcus_across, header.mcus_down),
+        };
+        // T.81, B.2.3: no more than ten blocks an MCU.
+        if tracks.iter().map(|track| track.h * track.v).sum::<usize>() > 10 {
+            return Err(Incomplete::Malformed);
+        }
+        Ok(Self {
+            bits: Bits::new(markers.bytes, markers.at),
+            tracks,
+            kind,
+            first: scan.first,
+            last: scan.last,
+            low: scan.low,
+            across,
+            down,
+            interval: markers.interval,
+            until: markers.interval,
+            number: 0,
+            run: 0,
+            state: State::Reading,
+            damaged: false,
+        })
+    }
+
+    /// Rows of MCUs.
+    pub(super) fn rows(&self) -> usize {
+        self.down
+    }
+
+    /// Reads the next row of MCUs into row `row` of the grids.
+    pub(super) fn read_row(&mut self, row: usize, grids: &mut [Grid]) {
+        for column in 0..self.across {
+            if self.interval > 0 {
+                if self.until == 0 {
+                    self.restart();
+                }
+                self.until -= 1;
+            }
+            if self.state == State::Reading {
+                let read = self.read_mcu(row, column, grids);
+                if read.is_err() || self.bits.overdrawn() {
+                    self.damaged = true;
+                    self.state = State::Lost;
+                }
+            }
+            if self.state == State::Lost && self.interval == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Leaves `markers` behind the scan.
+    pub(super) fn finish(self, markers: &mut Markers<'_>) -> Option<Incomplete> {
+        markers.at = self.bits.at;
+        self.damaged.then_some(Incomplete::Malformed)
+    }
+
+    fn read_mcu(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
+        let Self { bits, tracks, kind, first, last, low, run, .. } = self;
+        for track in tracks {
+            let grid = &mut grids[track.component];
+            for y in 0..track.v {
+                let start = (row * track.v + y) * grid.across + column * track.h;
+                for block in &mut grid.blocks[start..start + track.h] {
+                    match (*kind, &track.dc, &track.ac) {
+                        (Kind::Sequential, Some(dc), Some(ac)) => {
+                            block[0] = next_dc(bits, dc, &mut track.before)? as i16;
+                            read_ac(bits, ac, block)?;
+                        }
+                        (Kind::DcFirst, Some(dc), _) => {
+                            block[0] = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
+                        }
+                        (Kind::DcRefine, ..) => block[0] |= (bits.read(1) << *low) as i16,
+                        (Kind::AcFirst, _, Some(ac)) => {
+                            read_band(bits, ac, block, *first..*last + 1, *low, run)?;
+                        }
+                        (Kind::AcRefine, _, Some(ac)) => {
+                            refine_band(bits, ac, block, *first..*last + 1, 1 << *low, run)?;
+                        }
+                        // `Track::new` has made the tables that the kind needs.
+                        _ => return Err(BadCode),
+                    }
+                    if bits.overdrawn() {
+                        return Err(BadCode);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for the restart marker that is due (T.81, F.2.2.5). When another
+    /// one is there, libjpeg's rule tells whether data or markers were lost.
+    fn restart(&mut self) {
+        self.until = self.interval;
+        self.run = 0;
+        for track in &mut self.tracks {
+            track.before = 0;
+        }
+        let due = self.number;
+        self.number = (due + 1) & 7;
+        let (bytes, mut at) = (self.bits.bytes(), self.bits.at);
+        self.state = loop {
+            let Some(marker) = next_marker(bytes, &mut at) else {
+                self.damaged = true;
+                at = bytes.len();
+                break State::Lost;
+            };
+            let ahead = marker.wrapping_sub(0xd0).wrapping_sub(due) & 7;
+            let is_restart = matches!(marker, 0xd0..=0xd7);
+            if is_restart && ahead == 0 {
+                break State::Reading;
+            }
+            self.damaged = true;
+            match marker {
+                // Of a later interval: this one is missing.
+                _ if is_restart && ahead <= 2 => {}
+                // Of an interval that has passed.
+                _ if is_restart && ahead >= 6 => continue,
+                _ if is_restart => break State::Reading,
+                0x00..0xc0 => continue,
+                // Of what follows the scan.
+                _ => {}
+            }
+            at -= 2;
+            break State::Lost;
+        };
+        self.bits = Bits::new(bytes, at);
+    }
+}
+
+impl Track {
+    fn new(
+        markers: &Markers<'_>,
+        part: &Part,
+        component: &Component,
+        kind: Kind,
+        parts: usize,
+    ) -> Result<Self, Incomplete> {
+        let table = |slots: &[Option<Code>; 4], slot: usize, class| {
+            let code = slots.get(slot).and_then(Option::as_ref);
+            code.and_then(|code| code.table(class)).ok_or(Incomplete::Malformed).map(Some)
+        };
+        // A lone component comes block by block.
+        let (h, v) = if parts == 1 { (1, 1) } else { (component.h, component.v) };
+        let mut track = Self { component: part.component, h, v, dc: None, ac: None, before: 0 };
+        if matches!(kind, Kind::Sequential | Kind::DcFirst) {
+            track.dc = table(&markers.dc, part.dc, Class::Dc)?;
+        }
+        if matches!(kind, Kind::Sequential | Kind::AcFirst | Kind::AcRefine) {
+            track.ac = table(&markers.ac, part.ac, Class::Ac)?;
+        }
+        Ok(track)
+    }
+}
+
+/// What a scan holds (T.81, G.1.1.1.1). A sequential scan holds everything,
+/// whatever it says.
+fn kind(header: &Header, scan: &Scan) -> Result<Kind, Incomplete> {
+    if !header.progressive {
+        return Ok(Kind::Sequential);
+    }
+    let band = if scan.first == 0 {
+        scan.last == 0
+    } else {
+        scan.first <= scan.last && scan.last < 64 && scan.parts.len() == 1
+    };
+    let bits = scan.low <= 13 && (scan.high == 0 || scan.high == scan.low + 1);
+    if !band || !bits {
+        return Err(Incomplete::Malformed);
+    }
+    Ok(match (scan.first, scan.high) {
+        (0, 0) => Kind::DcFirst,
+        (0, _) => Kind::DcRefine,
+        (_, 0) => Kind::AcFirst,
+        _ => Kind::AcRefine,
+    })
+}
+
+#[inline(always)]
+fn next_dc(bits: &mut Bits<'_>, table: &Table, before: &mut i32) -> Result<i32, BadCode> {
+    let (_, difference) = bits.decode(table)?;
+    *before = before.wrapping_add(difference);
+    Ok(*before)
+}
+
+#[inline(always)]
+fn read_ac(bits: &mut Bits<'_>, table: &Table, block: &mut Block) -> Result<(), BadCode> {
+    let mut k = 1;
+    while k < 64 {
+        let (symbol, value) = bits.decode(table)?;
+        k += usize::from(symbol >> 4);
+        if value != 0 {
+            block[usize::from(ZIGZAG[k] & 63)] = value as i16;
+        } else if symbol != 0xf0 {
+            break;
+        }
+        k += 1;
+    }
+    Ok(())
+}
+
+fn read_band(
+    bits: &mut Bits<'_>,
+    table: &Table,
+    block: &mut Block,
+    band: std::ops::Range<usize>,
+    low: u8,
+    run: &mut u32,
+) -> Result<(), BadCode> {
+    if *run > 0 {
+        *run -= 1;
+        return Ok(());
+    }
+    let mut k = band.start;
+    while k < band.end {
+        let (symbol, value) = bits.decode(table)?;
+        let high = symbol >> 4;
+        if value != 0 {
+            k += usize::from(high);
+            block[usize::from(ZIGZAG[k] & 63)] = (value << low) as i16;
+        } else if high == 15 {
+            k += 15;
+        } else {
+            *run = (1 << high) - 1 + bits.read(high.into());
+            break;
+        }
+        k += 1;
+    }
+    Ok(())
+}
+
+/// T.81, G.1.2.3: one more bit for every coefficient that is not zero, and new
+/// ones in between.
+fn refine_band(
+    bits: &mut Bits<'_>,
+    table: &Table,
+    block: &mut Block,
+    band: std::ops::Range<usize>,
+    step: i16,
+    run: &mut u32,
+) -> Result<(), BadCode> {
+    let mut k = band.start;
+    while *run == 0 && k < band.end {
+        let (symbol, value) = bits.decode(table)?;
+        let mut zeros = symbol >> 4;
+        match symbol & 15 {
+            0 if zeros < 15 => {
+                *run = (1 << zeros) + bits.read(zeros.into());
+                break;
+            }
+            0 | 1 => {}
+            _ => return Err(BadCode),
+        }
+        while k < band.end {
+            let coefficient = &mut block[usize::from(ZIGZAG[k] & 63)];
+            if *coefficient != 0 {
+                refine(bits, coefficient, step);
+            } else if zeros == 0 {
+                break;
+            } else {
+                zeros -= 1;
+            }
+            k += 1;
+        }
+        if value != 0 {
+            block[usize::from(ZIGZAG[k] & 63)] = value as i16 * step;
+        }
+        k += 1;
+    }
+    if *run > 0 {
+        for &place in &ZIGZAG[k..band.end.max(k)] {
+            let coefficient = &mut block[usize::from(place & 63)];
+            if *coefficient != 0 {
+                refine(bits, coefficient, step);
+            }
+        }
+        *run -= 1;
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn refine(bits: &mut Bits<'_>, coefficient: &mut i16, step: i16) {
+    if bits.read(1) == 1 && *coefficient & step == 0 {
+        let change = if *coefficient < 0 { step.wrapping_neg() } else { step };
+        *coefficient = coefficient.wrapping_add(change);
+    }
+}
