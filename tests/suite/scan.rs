@@ -8,6 +8,7 @@ use presend::frame::{Frame, Layout};
 use presend::hash::Algorithm;
 use presend::hash::views::Dihedral;
 use presend::limits::{Clock, Incomplete};
+use presend::publish::{self, Feed, Parameters};
 use presend::scanner::BuildError;
 use presend::verdict::{Match, NotScanned};
 use presend::{Finding, HashList, Limits, Policy, Report, Scanner, Verdict};
@@ -132,6 +133,59 @@ fn a_listed_picture_in_a_later_frame_is_found() {
         scanner().scan_frames(b"a film", [white.clone(), white, listed], &Limits::default());
     assert_eq!(findings(&report), [near(Dihedral::Identity, 2), Finding::LowQuality]);
     assert_eq!(report.frames, 3);
+}
+
+/// A list of one feed line, called `one`.
+fn list_of(line: &str) -> HashList {
+    let feed = Feed::read(line.as_bytes()).expect("a row");
+    let parameters =
+        Parameters { id: "one".into(), version: 2, profile: "strict".into(), salt: None };
+    HashList::open(publish::build(&parameters, &feed).expect("it builds").list).expect("it opens")
+}
+
+#[test]
+fn what_only_a_dark_or_a_bright_screen_shows_is_found() {
+    // The two differ by more than 80 bits; the hashes are pdqhash's.
+    let picture = read(root("tests/data/modes/gif-animated.gif"));
+    for row in crate::table(root("tests/data/modes/modes.csv")) {
+        if &row["file"] != "gif-animated.gif" {
+            continue;
+        }
+        let list = list_of(&format!("pdq {}", &row["pdq"]));
+        let scanner = Scanner::builder().list(list).build().expect("one list");
+        let report = scanner.scan(&picture, &Limits::default());
+        let frame = row["frame"].parse().expect("a number");
+        let by = Match::Near { view: Dihedral::Identity, frame };
+        let expected = Finding::Match { list: "one".into(), version: 2, by };
+        assert!(findings(&report).contains(&expected), "{} over {}", frame, &row["background"]);
+    }
+}
+
+#[test]
+fn each_exact_digest_is_found_and_no_other_is_needed() {
+    // Digests of the test picture by Python's hashlib and PyPI blake3.
+    let rows = [
+        ("md5 01759174055e9521a62c4c90565bc27d", Algorithm::Md5),
+        ("sha1 742aa7334fe4aed8d6606d9ffbeec47e1cf92afd", Algorithm::Sha1),
+        (
+            "sha256 75fe3758b07469f9d7ada882942524edfce5fe8eecd63ee9987f76f194d96e60",
+            Algorithm::Sha256,
+        ),
+        (
+            "blake3 088d215efbe6f5fa5bec9296d1166900933faf624b3fe0b737b535363bec1630",
+            Algorithm::Blake3,
+        ),
+    ];
+    let picture = read(root("tests/data/media/test-picture.png"));
+    for (line, algorithm) in rows {
+        let scanner =
+            Scanner::builder().list(list_of(line)).list(demo()).build().expect("two lists");
+        let report = scanner.scan(&picture, &Limits::default());
+        let expected =
+            Finding::Match { list: "one".into(), version: 2, by: Match::Exact(algorithm) };
+        assert!(findings(&report).contains(&expected), "{line}");
+        assert!(findings(&report).contains(&near(Dihedral::Identity, 0)), "the other list too");
+    }
 }
 
 #[test]
