@@ -137,6 +137,13 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Bytes that [`luma_rows`](Self::luma_rows) holds while it runs.
+    pub fn luma_memory(&self) -> u64 {
+        let lines =
+            if self.orientation.turn().transposed { STRIP.min(self.width as usize) } else { 1 };
+        4 * u64::from(self.width()) * lines as u64
+    }
+
     /// Hands the rows of the upright picture to `sink`, top to bottom, as luma
     /// 0.299 R + 0.587 G + 0.114 B in [0, 255]. An error from `sink` ends it.
     pub fn luma_rows<E>(
@@ -169,10 +176,9 @@ impl<'a> Frame<'a> {
         turn: Turn,
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        const STRIP: usize = 16;
         let channels = self.layout.channels();
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut strip = vec![0.0; STRIP * height];
+        let mut strip = vec![0.0; STRIP.min(width) * height];
         let mut run = [0.0; STRIP];
         for start in (0..width).step_by(STRIP) {
             let columns = STRIP.min(width - start);
@@ -196,6 +202,9 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 }
+
+/// Stored columns read at a time where they become rows.
+const STRIP: usize = 16;
 
 /// Sizes only: a frame's pixels are the person's own.
 impl fmt::Debug for Frame<'_> {

@@ -11,9 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The host's settings for one scan. The defaults suit a messenger on a phone.
+/// The host's settings for one scan. The defaults suit a messenger on a phone:
+///
+/// ```
+/// use presend::Limits;
+/// use std::time::Duration;
+///
+/// let limits = Limits { time: Some(Duration::from_millis(300)), ..Limits::default() };
+/// ```
+///
+/// Clones share the cancel token, which cannot be reset: give a scan that may
+/// be cancelled a token of its own.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Limits {
     /// Largest input, in bytes. Default 64 MiB.
     pub input_bytes: u64,

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::frame::Frame;
-use crate::limits::{Budget, Incomplete};
+use crate::limits::{Budget, Incomplete, Reserved};
 
 mod bmp;
 mod canvas;
@@ -61,6 +61,7 @@ pub struct Unsupported {
 
 /// Why there is no (further) frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Fault {
     /// presend does not decode this kind of file.
     #[error("unsupported: {}", .0.kind)]
@@ -100,17 +101,25 @@ pub struct Frames<'a> {
     width: u32,
     height: u32,
     source: Option<Source<'a>>,
+    /// The memory of the frame handed out last.
+    held: Option<Reserved<'a>>,
 }
 
-type Source<'a> = Box<dyn Iterator<Item = Result<Frame<'static>, Fault>> + 'a>;
+type Source<'a> = Box<dyn Iterator<Item = Result<Decoded<'a>, Fault>> + 'a>;
+
+/// A frame, and the memory that stays reserved until the next is asked for.
+struct Decoded<'a> {
+    frame: Frame<'static>,
+    memory: Reserved<'a>,
+}
 
 impl<'a> Frames<'a> {
     fn new(
         format: Format,
         (width, height): (u32, u32),
-        source: impl Iterator<Item = Result<Frame<'static>, Fault>> + 'a,
+        source: impl Iterator<Item = Result<Decoded<'a>, Fault>> + 'a,
     ) -> Self {
-        Self { format, width, height, source: Some(Box::new(source)) }
+        Self { format, width, height, source: Some(Box::new(source)), held: None }
     }
 
     /// The format that the content shows.
@@ -133,11 +142,17 @@ impl Iterator for Frames<'_> {
     type Item = Result<Frame<'static>, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.source.as_mut()?.next();
-        if !matches!(item, Some(Ok(_))) {
-            self.source = None;
+        self.held = None;
+        match self.source.as_mut()?.next() {
+            Some(Ok(Decoded { frame, memory })) => {
+                self.held = Some(memory);
+                Some(Ok(frame))
+            }
+            end => {
+                self.source = None;
+                end.map(|fault| fault.map(|decoded| decoded.frame))
+            }
         }
-        item
     }
 }
 
@@ -152,9 +167,9 @@ impl fmt::Debug for Frames<'_> {
 }
 
 /// A single picture: decoded on first demand, perhaps with a fault behind it.
-fn still(
-    decode: impl FnOnce() -> (Option<Frame<'static>>, Option<Fault>),
-) -> impl Iterator<Item = Result<Frame<'static>, Fault>> {
+fn still<'a>(
+    decode: impl FnOnce() -> (Option<Decoded<'a>>, Option<Fault>),
+) -> impl Iterator<Item = Result<Decoded<'a>, Fault>> {
     std::iter::once_with(decode)
         .flat_map(|(frame, fault)| frame.map(Ok).into_iter().chain(fault.map(Err)))
 }

@@ -70,7 +70,6 @@ const PIECE: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
-    use super::super::encode_hex;
     use super::*;
     use crate::limits::{CancelToken, Limits};
 
@@ -80,7 +79,9 @@ mod tests {
         let budget = Budget::start(&Limits::default());
         let all = Algorithm::ALL.into_iter().collect();
         let of = |bytes: &[u8]| -> Vec<String> {
-            digests(bytes, all, &budget).unwrap().iter().map(|d| encode_hex(d.as_bytes())).collect()
+            let hex =
+                |digest: &Digest| digest.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+            digests(bytes, all, &budget).unwrap().iter().map(hex).collect()
         };
         assert_eq!(
             of(b"abc")[..3],

@@ -43,7 +43,7 @@ impl Pdq {
         if width < 5 || height < 5 {
             return Ok(Self { coefficients: [0.0; 256], quality: 0 });
         }
-        let _held = budget.reserve(Downsampler::memory(width, height))?;
+        let _held = budget.reserve(Downsampler::memory(width, height) + frame.luma_memory())?;
         let mut downsampler = Downsampler::new(width, height);
         let mut rows: usize = 0;
         frame.luma_rows(background, |row| {
@@ -126,10 +126,10 @@ impl Downsampler {
         }
     }
 
-    /// Bytes that a downsampler of this size holds, luma row included.
+    /// Bytes that a downsampler of this size holds.
     fn memory(width: usize, height: usize) -> u64 {
         let columns = (width + 64) as u64 * (window(height) as u64 + 2);
-        4 * (columns + 2 * width as u64)
+        4 * (columns + width as u64)
     }
 
     fn push(&mut self, luma: &[f32]) {

@@ -4,7 +4,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::reader::{Reader, fault, is_short};
-use super::{Fault, Format, Frames, pixels, still};
+use super::{Decoded, Fault, Format, Frames, pixels, still};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 
@@ -13,16 +13,16 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
         BmpDecoder::new(Reader::new(bytes, budget)).map_err(|error| broken(&error, budget))?;
     let size = decoder.dimensions();
     let source = still(move || match decode(decoder, budget) {
-        Ok((frame, fault)) => (Some(frame), fault),
+        Ok((decoded, fault)) => (Some(decoded), fault),
         Err(fault) => (None, Some(fault)),
     });
     Ok(Frames::new(Format::Bmp, size, source))
 }
 
-fn decode(
-    decoder: BmpDecoder<Reader<'_>>,
-    budget: &Budget,
-) -> Result<(Frame<'static>, Option<Fault>), Fault> {
+fn decode<'a>(
+    decoder: BmpDecoder<Reader<'a>>,
+    budget: &'a Budget,
+) -> Result<(Decoded<'a>, Option<Fault>), Fault> {
     let (width, height) = decoder.dimensions();
     budget.charge_frame(width, height)?;
     let layout = match decoder.color_type() {
@@ -31,11 +31,11 @@ fn decode(
         ColorType::Rgba8 => Layout::Rgba8,
         _ => return Err(Incomplete::Malformed.into()),
     };
-    let _held = budget.reserve(decoder.total_bytes())?;
+    let memory = budget.reserve(decoder.total_bytes())?;
     let mut buffer = pixels(decoder.total_bytes())?;
     let fault = decoder.read_image(&mut buffer).err().map(|error| broken(&error, budget));
     let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
-    Ok((frame, fault))
+    Ok((Decoded { frame, memory }, fault))
 }
 
 fn broken(error: &ImageError, budget: &Budget) -> Fault {

@@ -110,6 +110,19 @@ impl Canvas {
     }
 }
 
+/// Decoded pixels as a patch for [`Canvas::draw`].
+pub(super) fn rgba(layout: Layout, pixels: Vec<u8>) -> Vec<u8> {
+    let opaque = |r, g, b| [r, g, b, 255];
+    match layout {
+        Layout::Luma8 => pixels.iter().flat_map(|&p| opaque(p, p, p)).collect(),
+        Layout::LumaAlpha8 => {
+            pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()
+        }
+        Layout::Rgb8 => pixels.chunks_exact(3).flat_map(|p| opaque(p[0], p[1], p[2])).collect(),
+        Layout::Rgba8 => pixels,
+    }
+}
+
 /// Straight alpha, source over destination (PNG third edition, section 13.16).
 fn blend_over(under: &mut [u8], over: &[u8]) {
     let (over_alpha, under_alpha) = (u32::from(over[3]), u32::from(under[3]));

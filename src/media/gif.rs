@@ -4,8 +4,7 @@ use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, Me
 
 use super::canvas::{Blend, Canvas, Dispose, Patch};
 use super::reader::{Reader, fault, is_short};
-use super::{Fault, Format, Frames, pixels};
-use crate::frame::Frame;
+use super::{Decoded, Fault, Format, Frames, pixels};
 use crate::limits::{Budget, Incomplete, Reserved};
 
 pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
@@ -33,8 +32,8 @@ struct Animation<'a> {
     empty: bool,
 }
 
-impl Animation<'_> {
-    fn next(&mut self) -> Option<Result<Frame<'static>, Fault>> {
+impl<'a> Animation<'a> {
+    fn next(&mut self) -> Option<Result<Decoded<'a>, Fault>> {
         if let Some(fault) = self.fault.take() {
             return Some(Err(fault));
         }
@@ -59,12 +58,17 @@ impl Animation<'_> {
         Some(self.draw(patch))
     }
 
-    fn draw(&mut self, patch: Patch) -> Result<Frame<'static>, Fault> {
+    fn draw(&mut self, patch: Patch) -> Result<Decoded<'a>, Fault> {
+        if self.canvas.is_none() {
+            // Browsers widen the screen to the first frame.
+            self.size.0 = self.size.0.max(patch.left + patch.width);
+            self.size.1 = self.size.1.max(patch.top + patch.height);
+        }
         let (width, height) = self.size;
         self.budget.charge_frame(width.max(patch.width), height.max(patch.height))?;
         if self.canvas.is_none() {
-            // The canvas, what a patch covered, and the frame handed out.
-            let held = self.budget.reserve(Canvas::bytes(width, height) * 3)?;
+            // The canvas, and what a patch covered.
+            let held = self.budget.reserve(Canvas::bytes(width, height) * 2)?;
             self.canvas = Some((Canvas::new(width, height)?, held));
         }
         let length = self.decoder.buffer_size() as u64;
@@ -75,7 +79,8 @@ impl Animation<'_> {
             self.fault = Some(broken(&error, self.budget));
         }
         let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
-        canvas.draw(patch, &rgba)
+        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
+        Ok(Decoded { frame: canvas.draw(patch, &rgba)?, memory })
     }
 }
 

@@ -9,7 +9,7 @@
 //! Samples pass through in strips of one row of MCUs. Only a picture that comes
 //! in several scans needs all of its coefficients held.
 
-use super::{Fault, Format, Frames, pixels, still};
+use super::{Decoded, Fault, Format, Frames, pixels, still};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
@@ -37,19 +37,20 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
 }
 
 /// The picture, and what is wrong with it; an error when nothing can be shown.
-fn decode(
-    mut markers: Markers<'_>,
+fn decode<'a>(
+    mut markers: Markers<'a>,
     header: &Header,
     first: Scan,
-    budget: &Budget,
-) -> Result<(Frame<'static>, Option<Incomplete>), Incomplete> {
+    budget: &'a Budget,
+) -> Result<(Decoded<'a>, Option<Incomplete>), Incomplete> {
     budget.charge_frame(header.width, header.height)?;
     let passes = if header.progressive || first.parts.len() < header.components.len() {
         Passes::Several
     } else {
         Passes::One
     };
-    let _held = budget.reserve(memory(header, passes))?;
+    let memory = budget.reserve(header.output_bytes())?;
+    let _working = budget.reserve(working_memory(header, passes))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
     let grids = header.components.iter().map(|part| Grid::new(part.stride / 8, rows(part.v)));
     let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +79,7 @@ fn decode(
     let layout = if header.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
     let frame = Frame::new(header.width, header.height, layout, output.pixels);
     let frame = frame.map_err(|_| Incomplete::Internal)?;
-    Ok((frame.with_orientation(header.orientation), damage))
+    Ok((Decoded { frame: frame.with_orientation(header.orientation), memory }, damage))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,15 +130,15 @@ fn ending(damage: Option<Incomplete>, end: Result<(), Fault>) -> Option<Incomple
     }
 }
 
-/// Bytes held while decoding: the picture, two strips of samples, the lines
-/// brought to full width, and the coefficients of a strip or of everything.
-fn memory(header: &Header, passes: Passes) -> u64 {
+/// Bytes held while decoding, beside the picture: two strips of samples, the
+/// lines brought to full width, and the coefficients of a strip or of everything.
+fn working_memory(header: &Header, passes: Passes) -> u64 {
     let rows = if passes == Passes::One { 1 } else { header.mcus_down as u64 };
     let parts = header.components.iter().map(|part| {
         let strip = part.stride as u64 * 8 * part.v as u64;
         strip * 2 + strip * rows * 2 + u64::from(header.width) + 32
     });
-    header.output_bytes() + parts.sum::<u64>()
+    parts.sum()
 }
 
 /// Strips of coefficients to rows of pixels.

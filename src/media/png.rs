@@ -2,9 +2,9 @@
 
 use png::{BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Reader as Rows, Transformations};
 
-use super::canvas::{Blend, Canvas, Dispose, Patch};
+use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
 use super::reader::{Reader, fault, is_short};
-use super::{Fault, Format, Frames, orient, pixels};
+use super::{Decoded, Fault, Format, Frames, orient, pixels};
 use crate::frame::{Frame, Layout, Orientation};
 use crate::limits::{Budget, Incomplete, Reserved};
 
@@ -31,7 +31,9 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     let frames = animated.map_or(1, |control| {
         u64::from(control.num_frames) + u64::from(info.frame_control().is_none())
     });
+    let uncounted = animated.is_some() && control_chunks(bytes) > frames;
     let mut picture = Picture {
+        uncounted,
         layout: layout(rows.output_color_type().0)?,
         rows,
         budget,
@@ -52,25 +54,30 @@ struct Picture<'a> {
     orientation: Orientation,
     /// Frames still to come.
     frames: u64,
+    /// There are frames behind those that the header counts.
+    uncounted: bool,
     canvas: Option<(Canvas, Reserved<'a>)>,
     /// Found while the last frame was read; reported behind it.
     fault: Option<Fault>,
 }
 
-impl Picture<'_> {
-    fn next(&mut self) -> Option<Result<Frame<'static>, Fault>> {
+impl<'a> Picture<'a> {
+    fn next(&mut self) -> Option<Result<Decoded<'a>, Fault>> {
         if let Some(fault) = self.fault.take() {
             return Some(Err(fault));
         }
         self.frames = self.frames.checked_sub(1)?;
-        Some(self.frame().map(|frame| frame.with_orientation(self.orientation)))
+        if self.frames == 0 {
+            self.fault = self.uncounted.then(|| Incomplete::Malformed.into());
+        }
+        Some(self.frame())
     }
 
-    fn frame(&mut self) -> Result<Frame<'static>, Fault> {
+    fn frame(&mut self) -> Result<Decoded<'a>, Fault> {
         let (width, height) = self.size;
         self.budget.charge_frame(width, height)?;
         let length = u64::from(width) * u64::from(height) * self.layout.channels() as u64;
-        let _held = self.budget.reserve(length)?;
+        let memory = self.budget.reserve(length)?;
         let mut buffer = pixels(length)?;
         let read = self.rows.next_frame(&mut buffer);
         if let Err(error) = &read {
@@ -79,16 +86,16 @@ impl Picture<'_> {
         let control = self.rows.info().frame_control().copied();
         let Some(control) = control else {
             let frame = Frame::new(width, height, self.layout, buffer);
-            return frame.map_err(|_| Incomplete::Malformed.into());
+            let frame = frame.map_err(|_| Incomplete::Malformed)?;
+            return Ok(Decoded { frame: frame.with_orientation(self.orientation), memory });
         };
         // A later frame without a pixel of its own shows nothing new.
         if let (Err(_), Some(_)) = (&read, &self.canvas) {
             self.frames = 0;
         }
         if self.canvas.is_none() {
-            // The canvas, what a patch covered, the frame handed out, and the
-            // patch in RGBA.
-            let held = self.budget.reserve(Canvas::bytes(width, height) * 4)?;
+            // The canvas, what a patch covered, and the patch in RGBA.
+            let held = self.budget.reserve(Canvas::bytes(width, height) * 3)?;
             self.canvas = Some((Canvas::new(width, height)?, held));
         }
         let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
@@ -109,8 +116,24 @@ impl Picture<'_> {
         };
         let drawn = u64::from(control.width) * u64::from(control.height);
         let drawn = drawn as usize * self.layout.channels();
-        canvas.draw(patch, &rgba(self.layout, buffer.get(..drawn).unwrap_or(&buffer)))
+        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
+        buffer.truncate(drawn);
+        let frame = canvas.draw(patch, &rgba(self.layout, buffer))?;
+        Ok(Decoded { frame: frame.with_orientation(self.orientation), memory })
     }
+}
+
+/// Frame control chunks of an APNG, whatever their number should be.
+fn control_chunks(bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    let mut rest = bytes.get(8..).unwrap_or(&[]);
+    // Length, name, contents, checksum.
+    while let Some(([a, b, c, d, name @ ..], behind)) = rest.split_first_chunk::<8>() {
+        count += u64::from(name == b"fcTL");
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        rest = behind.get(length.saturating_add(4)..).unwrap_or(&[]);
+    }
+    count
 }
 
 fn layout(color: ColorType) -> Result<Layout, Incomplete> {
@@ -121,18 +144,6 @@ fn layout(color: ColorType) -> Result<Layout, Incomplete> {
         ColorType::Rgba => Ok(Layout::Rgba8),
         // Expanded by the transformations.
         ColorType::Indexed => Err(Incomplete::Malformed),
-    }
-}
-
-fn rgba(layout: Layout, pixels: &[u8]) -> Vec<u8> {
-    let opaque = |r, g, b| [r, g, b, 255];
-    match layout {
-        Layout::Luma8 => pixels.iter().flat_map(|&p| opaque(p, p, p)).collect(),
-        Layout::LumaAlpha8 => {
-            pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()
-        }
-        Layout::Rgb8 => pixels.chunks_exact(3).flat_map(|p| opaque(p[0], p[1], p[2])).collect(),
-        Layout::Rgba8 => pixels.to_vec(),
     }
 }
 

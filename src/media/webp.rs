@@ -1,70 +1,215 @@
-//! WebP, by `image-webp`, which composes animations itself.
+//! WebP: the container (RFC 9649) is read here, each picture in it is decoded
+//! by `image-webp`, and the canvas is ours.
+//!
+//! The codec can play animations too, but it skips disposal, trusts a flag for
+//! whether there is transparency, and allocates for a frame before it compares
+//! sizes. So every frame is handed to it as a still file of its own.
 
 use image_webp::{DecodingError, WebPDecoder};
 
+use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
 use super::reader::{Reader, fault, is_short};
-use super::{Fault, Format, Frames, orient, pixels, still};
+use super::{Decoded, Fault, Format, Frames, orient, pixels};
 use crate::frame::{Frame, Layout, Orientation};
 use crate::limits::{Budget, Incomplete, Reserved};
 
 pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
-    let broken = Broken { budget, short: is_cut(bytes) };
-    let mut decoder = WebPDecoder::new(Reader::new(bytes, budget)).map_err(|e| broken.by(&e))?;
-    let size = decoder.dimensions();
-    // The codec allocates for a lossy frame before it compares the sizes.
-    if bytes.get(12..).is_some_and(|chunks| holds_larger_frame(chunks, size)) {
-        return Err(Incomplete::Malformed.into());
-    }
-    decoder.set_memory_limit(bytes.len());
-    // EXIF that cannot be read is treated as viewers do: upright.
-    let exif = decoder.exif_metadata().ok().flatten();
-    let orientation = exif.map(|block| orient::from_exif(&block)).unwrap_or_default();
-    let mut picture = Picture { decoder, budget, broken, orientation };
-    let cut = broken.short.then_some(Incomplete::Truncated);
-    Ok(if picture.decoder.is_animated() {
-        let mut held = None;
-        let mut left = picture.decoder.num_frames();
-        let frames = std::iter::from_fn(move || {
-            left = left.checked_sub(1)?;
-            Some(picture.frame(&mut held, WebPDecoder::read_frame))
-        });
-        Frames::new(Format::WebP, size, frames.chain(cut.map(|reason| Err(reason.into()))))
-    } else {
-        let source = still(move || {
-            match picture.frame(&mut None, |decoder, buffer| decoder.read_image(buffer)) {
-                Ok(frame) => (Some(frame), cut.map(Fault::from)),
-                Err(fault) => (None, Some(fault)),
-            }
-        });
-        Frames::new(Format::WebP, size, source)
-    })
+    let container = Container::read(bytes)?;
+    let size = container.size;
+    let mut pictures = container.pictures.into_iter();
+    let mut player = Player { budget, size, short: container.short, canvas: None };
+    let orientation = container.orientation;
+    let frames = std::iter::from_fn(move || {
+        let picture = pictures.next()?;
+        Some(player.show(&picture, orientation))
+    });
+    let cut = container.short.then(|| Err(Incomplete::Truncated.into()));
+    Ok(Frames::new(Format::WebP, size, frames.chain(cut)))
 }
 
-/// Whether a `VP8 ` chunk, inside animation frames too, claims more pixels a
-/// side than the canvas has (RFC 9649, sections 2.5 and 2.7; RFC 6386, 9.1).
-fn holds_larger_frame(mut chunks: &[u8], (width, height): (u32, u32)) -> bool {
-    while let Some((header, rest)) = chunks.split_first_chunk::<8>() {
+/// What the chunks say.
+struct Container<'a> {
+    size: (u32, u32),
+    orientation: Orientation,
+    pictures: Vec<Picture<'a>>,
+    /// The file ends before its chunks do.
+    short: bool,
+}
+
+/// The chunks of one picture, and where an animation puts it.
+struct Picture<'a> {
+    alpha: Option<&'a [u8]>,
+    image: Image<'a>,
+    size: (u32, u32),
+    patch: Option<Patch>,
+}
+
+#[derive(Clone, Copy)]
+enum Image<'a> {
+    Lossy(&'a [u8]),
+    Lossless(&'a [u8]),
+}
+
+impl<'a> Container<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let mut container = Self {
+            size: (0, 0),
+            orientation: Orientation::Upright,
+            pictures: vec![],
+            short: false,
+        };
+        let mut chunks = Chunks { rest: bytes.get(12..).unwrap_or(&[]), short: false };
+        let mut still = Parts::default();
+        for (name, contents) in chunks.by_ref() {
+            match (&name, contents) {
+                // Flags, three reserved bytes, then the canvas.
+                (b"VP8X", [_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
+                    container.size = (u24(*w0, *w1, *w2) + 1, u24(*h0, *h1, *h2) + 1);
+                }
+                (b"ANMF", [header @ ..]) if header.len() >= 16 => {
+                    container.pictures.extend(Picture::of_frame(header)?);
+                }
+                (b"EXIF", block) => {
+                    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+                    container.orientation = orient::from_exif(block);
+                }
+                _ => still.add(name, contents),
+            }
+        }
+        container.short = chunks.short || is_cut(bytes);
+        if container.pictures.is_empty() {
+            container.pictures.extend(still.picture(None)?);
+        }
+        match container.pictures.first() {
+            Some(first) if container.size == (0, 0) => container.size = first.size,
+            Some(_) => {}
+            None if container.short => return Err(Incomplete::Truncated.into()),
+            None => return Err(Incomplete::Malformed.into()),
+        }
+        // A still picture has the size of its canvas; a frame lies on it.
+        let (width, height) = container.size;
+        let fits = container.pictures.iter().all(|picture| match picture.patch {
+            None => picture.size == container.size,
+            Some(patch) => {
+                picture.size == (patch.width, patch.height)
+                    && patch.left + patch.width <= width
+                    && patch.top + patch.height <= height
+            }
+        });
+        if fits { Ok(container) } else { Err(Incomplete::Malformed.into()) }
+    }
+}
+
+impl<'a> Picture<'a> {
+    /// An `ANMF` chunk: x/2, y/2, width - 1, height - 1 and the duration in 24
+    /// bits each, flags, and the picture's chunks.
+    fn of_frame(chunk: &'a [u8]) -> Result<Option<Self>, Fault> {
+        let number = |at: usize| u24(chunk[at], chunk[at + 1], chunk[at + 2]);
+        let flags = chunk[15];
+        let patch = Patch {
+            left: number(0) * 2,
+            top: number(3) * 2,
+            width: number(6) + 1,
+            height: number(9) + 1,
+            blend: if flags & 2 == 0 { Blend::Over } else { Blend::Replace },
+            dispose: if flags & 1 == 0 { Dispose::Keep } else { Dispose::Clear },
+        };
+        let mut parts = Parts::default();
+        for (name, contents) in (Chunks { rest: &chunk[16..], short: false }) {
+            parts.add(name, contents);
+        }
+        parts.picture(Some(patch))
+    }
+
+    /// The picture as a file that holds nothing else.
+    fn still_file(&self) -> Vec<u8> {
+        let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
+        let mut chunk = |name: &[u8; 4], contents: &[u8]| {
+            file.extend_from_slice(name);
+            file.extend_from_slice(&(contents.len() as u32).to_le_bytes());
+            file.extend_from_slice(contents);
+            file.resize(file.len().next_multiple_of(2), 0);
+        };
+        match (self.image, self.alpha) {
+            (Image::Lossless(image), _) => chunk(b"VP8L", image),
+            (Image::Lossy(image), None) => chunk(b"VP8 ", image),
+            (Image::Lossy(image), Some(alpha)) => {
+                let (width, height) = (self.size.0 - 1, self.size.1 - 1);
+                let mut header = [0; 10];
+                header[0] = 0x10;
+                header[4..7].copy_from_slice(&width.to_le_bytes()[..3]);
+                header[7..].copy_from_slice(&height.to_le_bytes()[..3]);
+                chunk(b"VP8X", &header);
+                chunk(b"ALPH", alpha);
+                chunk(b"VP8 ", image);
+            }
+        }
+        let size = file.len() as u32 - 8;
+        file[4..8].copy_from_slice(&size.to_le_bytes());
+        file
+    }
+}
+
+/// The chunks of a picture as they come.
+#[derive(Default)]
+struct Parts<'a> {
+    alpha: Option<&'a [u8]>,
+    image: Option<Image<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    fn add(&mut self, name: [u8; 4], contents: &'a [u8]) {
+        match &name {
+            b"ALPH" => self.alpha = self.alpha.or(Some(contents)),
+            b"VP8 " => self.image = self.image.or(Some(Image::Lossy(contents))),
+            b"VP8L" => self.image = self.image.or(Some(Image::Lossless(contents))),
+            _ => {}
+        }
+    }
+
+    fn picture(self, patch: Option<Patch>) -> Result<Option<Picture<'a>>, Fault> {
+        let Some(image) = self.image else { return Ok(None) };
+        let size = match image {
+            // RFC 6386, 9.1: 14 bits a side, and two for a scale nobody applies.
+            Image::Lossy([_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
+                let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+                (side(*w0, *w1), side(*h0, *h1))
+            }
+            // RFC 9649, 3.4: a signature, then 14 bits a side, less one.
+            Image::Lossless([0x2f, a, b, c, d, ..]) => {
+                let bits = u32::from_le_bytes([*a, *b, *c, *d]);
+                ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
+            }
+            Image::Lossy(head) | Image::Lossless(head) if head.len() < 10 => {
+                return Err(Incomplete::Truncated.into());
+            }
+            _ => return Err(Incomplete::Malformed.into()),
+        };
+        if size.0 == 0 || size.1 == 0 {
+            return Err(Incomplete::Malformed.into());
+        }
+        Ok(Some(Picture { alpha: self.alpha, image, size, patch }))
+    }
+}
+
+/// Name and contents of one chunk after the other; the last may be cut.
+struct Chunks<'a> {
+    rest: &'a [u8],
+    short: bool,
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = ([u8; 4], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.rest.split_first_chunk::<8>()?;
         let [a, b, c, d, size @ ..] = *header;
         let size = u32::from_le_bytes(size) as usize;
-        let contents = &rest[..size.min(rest.len())];
-        let larger = match (&[a, b, c, d], contents) {
-            (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
-                // 14 bits, and two for a scale that nobody applies.
-                let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
-                side(*w0, *w1) > width || side(*h0, *h1) > height
-            }
-            (b"ANMF", contents) => {
-                contents.get(16..).is_some_and(|inside| holds_larger_frame(inside, (width, height)))
-            }
-            _ => false,
-        };
-        if larger {
-            return true;
-        }
+        self.short |= size > rest.len();
         // Chunks are padded to an even length.
-        chunks = rest.get(size.saturating_add(size & 1)..).unwrap_or(&[]);
+        self.rest = rest.get(size.saturating_add(size & 1)..).unwrap_or(&[]);
+        Some(([a, b, c, d], &rest[..size.min(rest.len())]))
     }
-    false
 }
 
 /// Whether the RIFF header speaks of more bytes than there are.
@@ -73,64 +218,62 @@ fn is_cut(bytes: &[u8]) -> bool {
     bytes.len() < 8 || u64::from(size) > bytes.len() as u64 - 8
 }
 
-struct Picture<'a> {
-    decoder: WebPDecoder<Reader<'a>>,
-    budget: &'a Budget,
-    broken: Broken<'a>,
-    orientation: Orientation,
+fn u24(a: u8, b: u8, c: u8) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
 }
 
-impl<'a> Picture<'a> {
-    /// `held` keeps the codec's memory reserved from the first frame on.
-    fn frame<T>(
-        &mut self,
-        held: &mut Option<Reserved<'a>>,
-        read: impl FnOnce(&mut WebPDecoder<Reader<'a>>, &mut [u8]) -> Result<T, DecodingError>,
-    ) -> Result<Frame<'static>, Fault> {
-        let (width, height) = self.decoder.dimensions();
-        self.budget.charge_frame(width, height)?;
-        let layout = if self.decoder.has_alpha() { Layout::Rgba8 } else { Layout::Rgb8 };
-        let length = u64::from(width) * u64::from(height) * layout.channels() as u64;
-        if held.is_none() {
-            // The frame handed out, and the codec's planes and canvas.
-            *held = Some(self.budget.reserve(length.saturating_mul(3))?);
-            self.decoder.set_memory_limit(usize::try_from(length * 2).unwrap_or(usize::MAX));
-        }
-        let mut buffer = pixels(length)?;
-        read(&mut self.decoder, &mut buffer).map_err(|error| self.broken.by(&error))?;
-        let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
-        Ok(frame.with_orientation(self.orientation))
-    }
-}
-
-/// What the codec's errors mean for this file.
-#[derive(Clone, Copy)]
-struct Broken<'a> {
+struct Player<'a> {
     budget: &'a Budget,
+    size: (u32, u32),
     short: bool,
+    canvas: Option<(Canvas, Reserved<'a>)>,
 }
 
-impl Broken<'_> {
-    fn by(self, error: &DecodingError) -> Fault {
-        let short = matches!(error, DecodingError::IoError(error) if is_short(error));
-        fault(self.budget, short || self.short)
+impl<'a> Player<'a> {
+    fn show(
+        &mut self,
+        picture: &Picture<'_>,
+        orientation: Orientation,
+    ) -> Result<Decoded<'a>, Fault> {
+        let (width, height) = self.size;
+        self.budget.charge_frame(width, height)?;
+        let Some(patch) = picture.patch else {
+            let (layout, buffer, memory) = self.decode(picture)?;
+            let frame = Frame::new(width, height, layout, buffer);
+            let frame = frame.map_err(|_| Incomplete::Malformed)?.with_orientation(orientation);
+            return Ok(Decoded { frame, memory });
+        };
+        if self.canvas.is_none() {
+            let held = self.budget.reserve(Canvas::bytes(width, height))?;
+            self.canvas = Some((Canvas::new(width, height)?, held));
+        }
+        let (layout, buffer, _held) = self.decode(picture)?;
+        // The patch in RGBA, and the frame that is handed out.
+        let _converted = self.budget.reserve(Canvas::bytes(patch.width, patch.height))?;
+        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
+        let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        let frame = canvas.draw(patch, &rgba(layout, buffer))?.with_orientation(orientation);
+        Ok(Decoded { frame, memory })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_larger_than_its_canvas_is_seen_wherever_it_lies() {
-        let vp8 = b"VP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a\xff\x3f\x10\0";
-        assert!(holds_larger_frame(vp8, (100, 100)));
-        assert!(!holds_larger_frame(vp8, (16383, 16)));
-        let mut animated = b"ICCP\x01\0\0\0x\0ANMF".to_vec();
-        animated.extend((16 + vp8.len() as u32).to_le_bytes());
-        animated.extend([0; 16]);
-        animated.extend(vp8);
-        assert!(holds_larger_frame(&animated, (100, 100)));
-        assert!(!holds_larger_frame(&animated[..30], (100, 100)));
+    fn decode(&self, picture: &Picture<'_>) -> Result<(Layout, Vec<u8>, Reserved<'a>), Fault> {
+        let (width, height) = picture.size;
+        let area = u64::from(width) * u64::from(height);
+        // The codec's own planes and its copy of the chunks, and the output.
+        let _codec = self.budget.reserve(area * 6)?;
+        let memory = self.budget.reserve(area * 4)?;
+        let file = picture.still_file();
+        let broken = |error: DecodingError| {
+            let short = matches!(&error, DecodingError::IoError(error) if is_short(error));
+            fault(self.budget, short || self.short)
+        };
+        let mut decoder = WebPDecoder::new(Reader::new(&file, self.budget)).map_err(broken)?;
+        let layout = if decoder.has_alpha() { Layout::Rgba8 } else { Layout::Rgb8 };
+        let mut buffer = pixels(area * layout.channels() as u64)?;
+        if decoder.dimensions() != picture.size {
+            return Err(Incomplete::Malformed.into());
+        }
+        decoder.read_image(&mut buffer).map_err(broken)?;
+        Ok((layout, buffer, memory))
     }
 }

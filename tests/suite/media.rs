@@ -103,12 +103,12 @@ fn each() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
 fn every_limit_is_named_when_it_is_met() {
     for (name, bytes) in each() {
         for (limits, reason) in [
-            (Limits::default().with(|l| l.input_bytes = 100), Incomplete::TooManyBytes),
-            (Limits::default().with(|l| l.pixels = 1000), Incomplete::TooManyPixels),
-            (Limits::default().with(|l| l.frames = 0), Incomplete::TooManyFrames),
-            (Limits::default().with(|l| l.memory = 1000), Incomplete::TooMuchMemory),
+            (Limits { input_bytes: 100, ..Limits::default() }, Incomplete::TooManyBytes),
+            (Limits { pixels: 1000, ..Limits::default() }, Incomplete::TooManyPixels),
+            (Limits { frames: 0, ..Limits::default() }, Incomplete::TooManyFrames),
+            (Limits { memory: 1000, ..Limits::default() }, Incomplete::TooMuchMemory),
             (
-                Limits::default().with(|l| l.time = Some(std::time::Duration::ZERO)),
+                Limits { time: Some(std::time::Duration::ZERO), ..Limits::default() },
                 Incomplete::DeadlinePassed,
             ),
         ] {
@@ -125,7 +125,7 @@ fn every_limit_is_named_when_it_is_met() {
 fn a_long_animation_is_cut_and_said_so() {
     for name in ["apng-animated.png", "gif-animated.gif", "webp-animated.webp"] {
         let bytes = read(root("tests/data/modes").join(name));
-        let limits = Limits::default().with(|limits| limits.frames = 2);
+        let limits = Limits { frames: 2, ..Limits::default() };
         let expected = (2, Some(Fault::Incomplete(Incomplete::TooManyFrames)));
         assert_eq!(drain(&bytes, &limits), expected, "{name}");
     }
@@ -135,22 +135,11 @@ fn a_long_animation_is_cut_and_said_so() {
 fn a_scan_can_be_cancelled_between_frames() {
     let bytes = read(root("tests/data/modes/gif-animated.gif"));
     let cancel = CancelToken::default();
-    let limits = Limits::default().with(|limits| limits.cancel = cancel.clone());
+    let limits = Limits { cancel: cancel.clone(), ..Limits::default() };
     let budget = Budget::start(&limits);
     let mut frames = media::open(&bytes, &budget).expect("it opens");
     assert!(frames.next().expect("a frame").is_ok());
     cancel.cancel();
     let fault = frames.next().expect("an answer").expect_err("cancelled");
     assert_eq!(fault, Fault::Incomplete(Incomplete::Cancelled));
-}
-
-trait With {
-    fn with(self, change: impl FnOnce(&mut Self)) -> Self;
-}
-
-impl With for Limits {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
-        change(&mut self);
-        self
-    }
 }

@@ -5,18 +5,18 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import broken, demo, jpeg, modes, orient, vectors
+import broken, demo, hidden, jpeg, modes, orient, vectors
 
 DATA = Path(__file__).resolve().parents[1]
 DEMO = DATA.parents[1] / "hashlists/demo"
 
-for name in ("vectors", "modes", "orient", "broken", "jpeg", "media"):
+for name in ("vectors", "modes", "orient", "broken", "hidden", "jpeg", "media"):
     (DATA / name).mkdir(exist_ok=True)
 (DEMO / "pictures").mkdir(parents=True, exist_ok=True)
 
 if "--csv" not in sys.argv:
     demo.write(DEMO, DATA / "media")
-    for room in (vectors, modes, orient, broken, jpeg):
+    for room in (vectors, modes, orient, broken, hidden, jpeg):
         room.write(DATA / room.__name__)
 demo.table(DEMO)
 for room in (vectors, modes, orient, jpeg):
