@@ -75,14 +75,28 @@ pub enum ListError {
 }
 
 impl HashList {
-    /// Opens a list over `bytes`, which are kept and never copied.
-    ///
-    /// Checks that every size and index is usable, so that a look-up cannot
-    /// fail. That the contents are unchanged is [`verify`](Self::verify)'s part.
+    /// Opens and [verifies](Self::verify) a list over `bytes`, which are kept
+    /// and never copied.
     ///
     /// # Errors
     /// [`ListError`] says which part of the file cannot be used.
     pub fn open(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, ListError> {
+        let list = Self::open_unverified(bytes)?;
+        list.verify()?;
+        Ok(list)
+    }
+
+    /// Opens a list whose contents were verified before, when it was installed.
+    ///
+    /// Only the sizes and the index are checked, so that a look-up cannot fail;
+    /// of a large mapped file nothing else is read. A list that was changed
+    /// since may miss its entries.
+    ///
+    /// # Errors
+    /// [`ListError`] says which part of the file cannot be used.
+    pub fn open_unverified(
+        bytes: impl AsRef<[u8]> + Send + Sync + 'static,
+    ) -> Result<Self, ListError> {
         let header = Header::decode(bytes.as_ref())?;
         header.sections(bytes.as_ref())?.check()?;
         Ok(Self {
@@ -93,12 +107,16 @@ impl HashList {
         })
     }
 
-    /// Reads the whole list and compares it with the digest at its end.
+    /// Reads the whole list, compares it with the digest at its end and checks
+    /// the order of its table.
     ///
     /// # Errors
-    /// [`ListError::Digest`] when a bit of it has changed.
+    /// [`ListError::Digest`] when a bit of it has changed, [`ListError::Table`]
+    /// when it was never in order.
     pub fn verify(&self) -> Result<(), ListError> {
-        format::verify((*self.bytes).as_ref())
+        let bytes = (*self.bytes).as_ref();
+        format::verify(bytes)?;
+        self.header.sections(bytes)?.check_order()
     }
 
     /// The publisher's name for the list: 1 to 64 of `a-z 0-9 -`.
@@ -133,7 +151,7 @@ impl HashList {
     }
 
     /// Whether a near copy of the view is listed, tried with the `probes` most
-    /// likely patterns of flipped bits.
+    /// likely patterns of flipped bits, [`MOST_PROBES`] at most.
     pub fn contains_near(&self, view: &View, probes: usize) -> bool {
         let keys = self.probes(view, probes);
         self.contains_any(&keys)
@@ -142,7 +160,7 @@ impl HashList {
     /// The keys that [`contains_near`](Self::contains_near) would try. Lists of
     /// the same profile share them.
     pub fn probes(&self, view: &View, probes: usize) -> Probes {
-        self.bands.probes(view, probes)
+        self.bands.probes(view, probes.min(MOST_PROBES))
     }
 
     /// Whether any of the probes is listed; no list of another profile holds one.
@@ -161,6 +179,16 @@ impl HashList {
         })
     }
 }
+
+/// Patterns of flipped bits that a scan tries for each view.
+pub const PROBES_PER_VIEW: usize = 1 << 12;
+
+/// Patterns that one look-up may try, whoever asks.
+pub const MOST_PROBES: usize = 1 << 20;
+
+/// log2 of the probes of the longest scan with default limits: eight views on
+/// two backgrounds of 64 frames.
+pub const LOG2_PROBES_PER_SCAN: f64 = (PROBES_PER_VIEW.ilog2() + 3 + 1 + 6) as f64;
 
 /// The list's name and version alone.
 impl fmt::Debug for HashList {

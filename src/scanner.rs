@@ -12,8 +12,8 @@ use crate::hash::pdq::{LOW_QUALITY, Pdq};
 use crate::hash::views::{Dihedral, View};
 use crate::hash::{Algorithm, Algorithms, PerceptualHash, exact};
 use crate::limits::{Budget, Incomplete, Limits};
-use crate::list::HashList;
 use crate::list::bands::Probes;
+use crate::list::{HashList, PROBES_PER_VIEW};
 use crate::media::{self, Fault};
 use crate::policy::Policy;
 use crate::verdict::{Clearance, Finding, Match, Media, Report, Timings};
@@ -76,10 +76,17 @@ impl Scanner {
         ScannerBuilder::default()
     }
 
+    /// The lists it compares with, for a host that shows them. One with exact
+    /// digests alone finds no near copies; see [`HashList::algorithms`].
+    pub fn lists(&self) -> &[HashList] {
+        &self.lists
+    }
+
     /// Scans the bytes of a file, exactly as they would be sent.
     ///
     /// Never fails and never panics: what could not be looked at is a finding
-    /// in the report.
+    /// in the report. (A panic inside a codec is caught and becomes
+    /// `incomplete.internal`; the host's panic hook runs all the same.)
     pub fn scan(&self, bytes: &[u8], limits: &Limits) -> Report {
         let budget = Budget::start(limits);
         self.run(bytes, &budget, |scan| scan.decode(bytes))
@@ -286,6 +293,3 @@ fn timed<T>(budget: &Budget, total: &mut Duration, stage: impl FnOnce() -> T) ->
     *total += budget.now().saturating_sub(start);
     result
 }
-
-/// Look-ups a view and list profile: 2^12 patterns of flipped bits.
-pub(crate) const PROBES_PER_VIEW: usize = 1 << 12;

@@ -52,6 +52,10 @@ impl Fingerprinter {
 pub(crate) const REMAINDER_BITS: u32 = 56;
 pub(crate) const REMAINDER_BYTES: usize = REMAINDER_BITS as usize / 8;
 
+/// log2 of the most fingerprints a bucket holds on average. With 56 stored bits
+/// a fingerprint is then at least 53 bits longer than log2 of their number.
+pub(crate) const BUCKET_LOG2: u32 = 3;
+
 /// The bucket and the stored part of a fingerprint.
 pub(crate) fn split(print: Fingerprint) -> (usize, u64) {
     ((print >> REMAINDER_BITS) as usize, print as u64 & ((1 << REMAINDER_BITS) - 1))
@@ -80,6 +84,19 @@ impl Table<'_> {
         ascends
             && self.start(0) == Some(0)
             && u64::from(last) * REMAINDER_BYTES as u64 == self.remainders.len() as u64
+    }
+
+    /// Whether the fingerprints of every bucket ascend, each once.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let remainders = self.remainders.as_chunks::<REMAINDER_BYTES>().0;
+        let mut starts =
+            self.index.as_chunks::<4>().0.iter().map(|&start| u32::from_le_bytes(start));
+        let Some(mut start) = starts.next() else { return false };
+        starts.all(|end| {
+            let bucket = remainders.get(start as usize..end as usize);
+            start = end;
+            bucket.is_some_and(|bucket| bucket.is_sorted_by(|a, b| a < b))
+        })
     }
 
     pub(crate) fn holds(&self, print: Fingerprint) -> bool {
@@ -138,10 +155,13 @@ mod tests {
         prints.sort_unstable();
         let (index, remainders) = encode(&prints, 4);
         let table = Table { index: &index, remainders: &remainders };
-        assert!(table.is_sound());
+        assert!(table.is_sound() && table.is_ordered());
         assert!(prints.iter().all(|&print| table.holds(print)));
         assert!((2000..9000).all(|n| !table.holds(print(n))));
         let short = Table { index: &index, remainders: &remainders[7..] };
         assert!(!short.is_sound());
+        let mut swapped = remainders.clone();
+        swapped.swap(0, 7);
+        assert!(!Table { index: &index, remainders: &swapped }.is_ordered());
     }
 }

@@ -27,9 +27,9 @@
 //! | 73 | 64 | id: 1 to 64 of `a-z 0-9 -`, then zeros |
 //! | 137 | 119 | zeros |
 
-use super::ListError;
 use super::bloom::{BLOCK, Bloom};
-use super::fingerprints::{REMAINDER_BITS, REMAINDER_BYTES, Table};
+use super::fingerprints::{BUCKET_LOG2, REMAINDER_BITS, REMAINDER_BYTES, Table};
+use super::{LOG2_PROBES_PER_SCAN, ListError};
 use crate::hash::Algorithms;
 
 /// What a list says about itself.
@@ -67,6 +67,11 @@ impl Sections<'_> {
     pub(super) fn check(&self) -> Result<(), ListError> {
         if self.table.is_sound() { Ok(()) } else { Err(ListError::Table) }
     }
+
+    /// Whether a look-up finds all that is there.
+    pub(super) fn check_order(&self) -> Result<(), ListError> {
+        if self.table.is_ordered() { Ok(()) } else { Err(ListError::Table) }
+    }
 }
 
 impl Header {
@@ -75,10 +80,11 @@ impl Header {
         u32::from(self.bucket_bits) + REMAINDER_BITS
     }
 
-    /// log2 of the probability that one look-up with 2^`log2_probes` probes
-    /// matches although nothing is listed.
-    pub fn false_match_log2(&self, log2_probes: f64) -> f64 {
-        (self.fingerprints.max(1) as f64).log2() + log2_probes - f64::from(self.fingerprint_bits())
+    /// log2 of the bound on the probability that one whole scan with default
+    /// limits matches although nothing near is listed.
+    pub fn false_match_log2(&self) -> f64 {
+        let fingerprints = (self.fingerprints as f64).log2();
+        fingerprints + LOG2_PROBES_PER_SCAN - f64::from(self.fingerprint_bits())
     }
 
     /// The name of the profile with these bands.
@@ -124,7 +130,15 @@ impl Header {
         check(PROFILES.iter().any(|(_, bits)| *bits == header.band_bits), "number of bits a band")?;
         check(header.bucket_bits <= MAX_BUCKET_BITS, "number of buckets")?;
         check((1..=u64::from(u32::MAX)).contains(&header.blocks), "number of Bloom filter blocks")?;
-        check(header.fingerprints <= u64::from(u32::MAX), "number of fingerprints")?;
+        // More of them to a bucket would make false matches likelier than the
+        // format allows.
+        let most = 1u64 << (u32::from(header.bucket_bits) + BUCKET_LOG2);
+        check((1..=most).contains(&header.fingerprints), "number of fingerprints")?;
+        let (near, exact) = (header.near_entries > 0, header.exact_entries > 0);
+        let named = |perceptual: bool| {
+            header.algorithms.iter().any(|algorithm| algorithm.is_perceptual() == perceptual)
+        };
+        check(near == named(true) && exact == named(false), "set of algorithms")?;
         Ok(header)
     }
 

@@ -35,7 +35,8 @@ pub struct Manifest {
     pub fingerprints: u64,
     /// Bits of one fingerprint.
     pub fingerprint_bits: u32,
-    /// log2 of the bound on a false match in one scan of one frame.
+    /// log2 of the bound on a false match in one whole scan with default limits
+    /// (eight views, two backgrounds, 64 frames).
     pub false_match_log2: f64,
     /// Rows left out.
     pub left_out: LeftOut,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::feed::{Feed, RowHash};
-use crate::hash::{Algorithms, encode_hex};
+use crate::hash::Algorithms;
 use crate::list::bands::{Bands, Key, digest_key};
-use crate::list::fingerprints::{BATCH, Fingerprint, Fingerprinter, REMAINDER_BITS};
+use crate::list::fingerprints::{BATCH, BUCKET_LOG2, Fingerprint, Fingerprinter, REMAINDER_BITS};
 use crate::list::format::{self, Header, MAX_BUCKET_BITS, PROFILES};
 use crate::list::manifest::{LeftOut, Manifest};
 
@@ -116,8 +116,7 @@ pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> 
         categories,
         fingerprints: prints.len() as u64,
         fingerprint_bits,
-        // Eight views of 2^12 probes, on two backgrounds.
-        false_match_log2: header.false_match_log2(16.0),
+        false_match_log2: header.false_match_log2(),
         left_out: LeftOut {
             bad: feed.bad.len() as u64,
             low_quality: feed.low_quality,
@@ -137,11 +136,13 @@ fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint>
     prints
 }
 
-/// About eight fingerprints a bucket. With 56 stored bits that makes the
-/// fingerprint at least 53 bits longer than log2 of their number, so 2^23
-/// probes match falsely with at most 2^-30.
+/// So many buckets that each holds eight fingerprints at most, on average.
 fn bucket_bits(keys: usize) -> u8 {
-    (keys.next_power_of_two().ilog2() as u8).saturating_sub(3)
+    keys.next_power_of_two().ilog2().saturating_sub(BUCKET_LOG2) as u8
+}
+
+fn encode_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn derived_salt(id: &str, version: u64) -> [u8; 16] {
