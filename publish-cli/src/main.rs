@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "presend-publish", &mut script);
-            io::stdout().write_all(&script).map_err(|error| error.to_string())
+            print(&script)
         }
     };
     match done {
@@ -89,7 +89,7 @@ impl Build {
         replace(&self.out.join(&built.manifest.file), &built.list)?;
         replace(&self.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;
         let text = if self.json { manifest } else { summary(&built) };
-        writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+        print(format!("{text}\n").as_bytes())
     }
 
     fn read_feeds(&self) -> Result<Feed, String> {
@@ -119,7 +119,7 @@ fn summary(Built { manifest, .. }: &Built) -> String {
     format!(
         "{} version {}, profile {}: {}\n{} fingerprints of {} bits, {} bytes\n\
          left out: {} bad, {} of low quality, {} duplicate\n\
-         false match in one scan of a picture: at most 2^{:.1}\nblake3 {}",
+         false match in one whole scan, 64 frames long: at most 2^{:.1}\nblake3 {}",
         manifest.id,
         manifest.version,
         manifest.profile,
@@ -133,6 +133,14 @@ fn summary(Built { manifest, .. }: &Built) -> String {
         manifest.false_match_log2,
         manifest.blake3,
     )
+}
+
+/// To standard output; a reader that has gone has read enough.
+fn print(text: &[u8]) -> Result<(), String> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// Replaces the file by a rename: whoever has it mapped keeps the old one.

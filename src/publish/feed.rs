@@ -84,13 +84,18 @@ impl Feed {
     /// # Errors
     /// [`FeedError`] when the text has no row at all that could be one.
     pub fn read(text: &[u8]) -> Result<Self, FeedError> {
+        // Spreadsheets put a byte order mark in front.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut feed = Self::default();
         let mut seen = HashSet::new();
         let first = lines(text).next().ok_or(FeedError::Empty)?;
-        if let Some(columns) = Columns::of(first.1) {
-            let mut reader =
-                csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).from_reader(text);
-            for record in reader.byte_records() {
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text);
+        let mut records =
+            reader.byte_records().filter(|record| !record.as_ref().is_ok_and(is_blank));
+        let columns = records.next().and_then(|header| Columns::of(&header.ok()?));
+        if let Some(columns) = columns {
+            for record in records {
                 match record {
                     Ok(record) => {
                         let line = record.position().map_or(0, csv::Position::line);
@@ -154,12 +159,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &str) -> Option<Self> {
-        let names: Vec<String> = header
-            .split(',')
-            .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
-            .collect();
-        let find = |wanted: &str| names.iter().position(|name| name == wanted);
+    fn of(header: &csv::ByteRecord) -> Option<Self> {
+        let find = |wanted: &str| {
+            header.iter().position(|name| name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
+        };
         Some(Self {
             algorithm: find("algorithm")?,
             hex: find("hex")?,
@@ -170,15 +173,21 @@ impl Columns {
 
     /// The row; none when its quality is too low.
     fn read(&self, record: &csv::ByteRecord) -> Result<Option<Row>, String> {
-        let text = |at: usize, name: &str| {
-            let cell = record.get(at).ok_or_else(|| format!("column `{name}` is missing"))?;
-            let text = str::from_utf8(cell).map_err(|_| format!("column `{name}` is not UTF-8"))?;
-            Ok::<_, String>(text.trim())
+        let text = |at: usize| {
+            let cell = record.get(at).unwrap_or_default();
+            str::from_utf8(cell).map(str::trim).map_err(|_| "not UTF-8".to_owned())
         };
-        let category = self.category.map_or(Ok(""), |at| text(at, "category"))?;
-        let quality = self.quality.map(|at| text(at, "quality")).transpose()?;
-        read_row(text(self.algorithm, "algorithm")?, text(self.hex, "hex")?, category, quality)
+        // Rows may leave the optional cells at their end out.
+        let category = self.category.map_or(Ok(""), text)?;
+        let quality = self.quality.map(text).transpose()?;
+        read_row(text(self.algorithm)?, text(self.hex)?, category, quality)
     }
+}
+
+/// Blank lines and comments.
+fn is_blank(record: &csv::ByteRecord) -> bool {
+    let mut cells = record.iter().map(<[u8]>::trim_ascii);
+    cells.clone().all(<[u8]>::is_empty) || cells.next().is_some_and(|cell| cell.starts_with(b"#"))
 }
 
 fn read_row(
@@ -241,6 +250,19 @@ mod tests {
         assert_eq!(feed.rows[0].category, "demo");
         assert_eq!(feed.rows[0].hash, RowHash::Perceptual(PerceptualHash::from_hex(PDQ).unwrap()));
         assert_eq!(feed.rows[1].hash.algorithm(), Algorithm::Md5);
+    }
+
+    #[test]
+    fn what_spreadsheets_and_people_put_around_rows_is_passed_over() {
+        for head in ["\u{feff}", "   \n", " # a comment, by hand\n", "\r\n"] {
+            let feed = read(&format!(
+                "{head}\"algorithm\", HEX ,\"notes, if any\",category,quality\r\n\
+                 \"pdq\",{PDQ},\"a, b\",demo,100\r\n\r\nmd5,900150983cd24fb0d6963f7d28e17f72\r\n"
+            ));
+            assert_eq!((feed.bad.as_slice(), feed.rows.len()), (&[][..], 2), "{head:?}");
+            assert_eq!(feed.rows[0].category, "demo");
+        }
+        assert_eq!(read(&format!("\u{feff}pdq {PDQ}\n")).rows.len(), 1);
     }
 
     #[test]
