@@ -71,6 +71,8 @@ impl Policy {
             line: line(error.span().map_or(0, |span| span.start)),
             message: error.message().to_owned(),
         })?;
+        let at = rules.list.span().start;
+        rules.list.get_ref().check().map_err(|message| PolicyError { line: line(at), message })?;
         for thresholds in rules.label.values() {
             thresholds.check().map_err(|(at, message)| PolicyError { line: line(at), message })?;
         }
@@ -87,7 +89,7 @@ impl Policy {
 
     fn judge(&self, finding: Finding) -> Judged {
         let (verdict, rule) = match &finding {
-            Finding::Match { list, by, .. } => self.rules.list.judge(list, *by),
+            Finding::Match { list, by, .. } => self.rules.list.get_ref().judge(list, *by),
             Finding::Label { label, score, .. } => self.rules.judge_label(label, *score),
             Finding::LowQuality => (self.rules.low_quality, "low-quality".into()),
             Finding::Incomplete(reason) => self.rules.incomplete.judge(*reason),
@@ -109,7 +111,7 @@ impl Default for Policy {
 struct Rules {
     no_data: Verdict,
     low_quality: Verdict,
-    list: Lists,
+    list: Spanned<Lists>,
     #[serde(default)]
     label: BTreeMap<String, Thresholds>,
     incomplete: IncompleteRules,
@@ -128,37 +130,41 @@ impl Rules {
     }
 }
 
+/// By list id; `default` stands for all others and has every rule.
 #[derive(Clone, Debug, Deserialize)]
-struct Lists {
-    default: ListRule,
-    #[serde(flatten)]
-    named: BTreeMap<String, PartialListRule>,
-}
+#[serde(transparent)]
+struct Lists(BTreeMap<String, ListRule>);
 
 impl Lists {
-    fn judge(&self, list: &str, by: Match) -> (Verdict, String) {
-        let named = self.named.get(list);
-        let (own, default, what) = match by {
-            Match::Exact(_) => (named.and_then(|rule| rule.exact), self.default.exact, "exact"),
-            Match::Near { .. } => (named.and_then(|rule| rule.near), self.default.near, "near"),
-        };
-        match own {
-            Some(verdict) => (verdict, format!("list.{list}.{what}")),
-            None => (default, format!("list.default.{what}")),
+    /// What is missing or cannot be.
+    fn check(&self) -> Result<(), String> {
+        let default = self.0.get("default");
+        if default.is_none_or(|rule| rule.exact.is_none() || rule.near.is_none()) {
+            return Err("[list.default] needs `exact` and `near`".into());
         }
+        let is_id = |id: &String| id.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        match self.0.keys().find(|id| !is_id(id)) {
+            Some(id) => Err(format!("[list.{id}] names no list; ids are made of a-z, 0-9 and -")),
+            None => Ok(()),
+        }
+    }
+
+    fn judge(&self, list: &str, by: Match) -> (Verdict, String) {
+        let rule = |id: &str| {
+            let rule = self.0.get(id)?;
+            let (verdict, what) = match by {
+                Match::Exact(_) => (rule.exact?, "exact"),
+                Match::Near { .. } => (rule.near?, "near"),
+            };
+            Some((verdict, format!("list.{id}.{what}")))
+        };
+        rule(list).or_else(|| rule("default")).expect("`check` has seen the default")
     }
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListRule {
-    exact: Verdict,
-    near: Verdict,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PartialListRule {
     exact: Option<Verdict>,
     near: Option<Verdict>,
 }
@@ -352,6 +358,9 @@ mod tests {
             ("low-quality", "low-qualty", 4, "unknown field `low-qualty`"),
             ("near = \"allow\"", "near = \"never\"", 8, "unknown variant `never`"),
             ("near = \"allow\"", "near = \"allow\"\nnaer = \"ask\"", 9, "unknown field `naer`"),
+            ("[incomplete]", "[list.a]\nnaer = \"ask\"\n[incomplete]", 11, "unknown field `naer`"),
+            ("[incomplete]", "[list.a]\nnear = \"no\"\n[incomplete]", 11, "unknown variant `no`"),
+            ("near = \"allow\"", "", 6, "needs `exact` and `near`"),
             ("[incomplete]", "[label.x]\nwarn = 2.0\n[incomplete]", 11, "between 0 and 1"),
             ("[incomplete]", "[label.x]\nwarn = 0.9\nask = 0.5\n[incomplete]", 12, "milder"),
             ("[incomplete]", "[incomplete]\ntruncatd = \"ask\"", 11, "unknown field `truncatd`"),
