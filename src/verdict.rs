@@ -45,7 +45,7 @@ impl fmt::Display for Verdict {
 }
 
 /// One thing that a scan found out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Finding {
     /// A list holds the file or a near copy of the picture.
@@ -119,8 +119,8 @@ impl fmt::Display for Finding {
                 write!(f, "a near copy is in list {list} version {version} (view {}", view.name())?;
                 if *frame > 0 { write!(f, ", frame {frame})") } else { f.write_str(")") }
             }
-            Self::Label { model, version, label, score } => {
-                write!(f, "model {model} version {version} scores {label} {score:.3}")
+            Self::Label { model, version, label, .. } => {
+                write!(f, "model {model} version {version} sees {label}")
             }
             Self::LowQuality => {
                 f.write_str("too little in the picture to compare it with near copies")
@@ -131,6 +131,13 @@ impl fmt::Display for Finding {
             }
             Self::NoData => f.write_str("no list is loaded"),
         }
+    }
+}
+
+/// The same sentence: a score says more about the media than a log should keep.
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Finding({self})")
     }
 }
 
@@ -156,7 +163,8 @@ pub struct Report {
     pub findings: Vec<Judged>,
     /// Ties this report to the scanned bytes. Check it before encrypting.
     pub clearance: Clearance,
-    /// What the content is, as far as it was recognised.
+    /// What the content is, as far as it was recognised; none for
+    /// [`scan_frames`](crate::Scanner::scan_frames).
     pub media: Option<Media>,
     /// Displayed frames that were looked at.
     pub frames: u32,
@@ -177,9 +185,9 @@ impl Report {
 pub struct Media {
     /// The format, by content.
     pub format: Format,
-    /// Width in pixels, upright once a frame was decoded.
+    /// Width in pixels of the last frame, upright; the header's when none was decoded.
     pub width: u32,
-    /// Height in pixels, upright once a frame was decoded.
+    /// Height in pixels of the last frame, upright; the header's when none was decoded.
     pub height: u32,
 }
 
