@@ -41,27 +41,28 @@ impl Args {
                 Err((path, error)) => Err((path, error.to_string())),
             };
             let (path, bytes) = match (read, &input) {
-                (Ok(bytes), Ok(input)) => (input.0.display().to_string(), bytes),
+                (Ok(bytes), Ok(input)) => (&input.0, bytes),
                 (Err((path, error)), _) => {
                     outcome = Outcome::Failed;
-                    bar.suspend(|| eprintln!("presend: {}: {error}", path.display()));
+                    bar.suspend(|| eprintln!("presend: {}: {error}", input::shown(path)));
                     continue;
                 }
                 (Ok(_), Err(_)) => continue,
             };
+            let shown = input::shown(path);
             let budget = Budget::start(&limits);
             let mut picture = Picture::default();
             let fault = picture.hash(&bytes, &budget, self.json).err();
             if let Some(fault) = fault {
                 outcome = outcome.max(Outcome::Flagged);
-                bar.suspend(|| eprintln!("presend: {path}: {fault}"));
+                bar.suspend(|| eprintln!("presend: {shown}: {fault}"));
             }
             bar.suspend(|| -> io::Result<()> {
                 let mut out = io::stdout().lock();
                 if self.json {
-                    writeln!(out, "{}", picture.json(&path, fault))
+                    writeln!(out, "{}", picture.json(&path.display().to_string(), fault))
                 } else if let Some(first) = picture.hashes.first() {
-                    writeln!(out, "{} {} {path}", first.pdq.hash().to_hex(), first.pdq.quality())
+                    writeln!(out, "{} {} {shown}", first.pdq.hash().to_hex(), first.pdq.quality())
                 } else {
                     Ok(())
                 }

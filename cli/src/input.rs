@@ -21,9 +21,13 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Vec<Result<Input, (PathBuf, io::Error
         }
         for entry in WalkDir::new(path).sort_by_file_name() {
             match entry {
+                Ok(entry) if entry.file_type().is_dir() => {}
                 // A link is followed to a file, never into a folder.
                 Ok(entry) if entry.path().is_file() => inputs.push(Ok(Input(entry.into_path()))),
-                Ok(_) => {}
+                Ok(entry) => {
+                    let error = io::Error::other("not scanned: neither a file nor a link to one");
+                    inputs.push(Err((entry.into_path(), error)));
+                }
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_owned();
                     inputs.push(Err((at, error.into())));
@@ -49,6 +53,13 @@ impl Input {
         }
         Ok(bytes)
     }
+}
+
+/// The path in one line of text, whatever it is made of.
+pub(crate) fn shown(path: &Path) -> String {
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    path.to_string_lossy().chars().map(escape).collect()
 }
 
 /// A bar on standard error, on a terminal alone.

@@ -121,7 +121,7 @@ impl Args {
     }
 
     fn print(&self, scanned: &Scanned) -> Result<(), Failure> {
-        let path = scanned.path.display();
+        let path = input::shown(&scanned.path);
         let mut out = io::stdout().lock();
         match &scanned.result {
             Err(error) => {
@@ -130,7 +130,7 @@ impl Args {
                     writeln!(
                         out,
                         "{}",
-                        json!({ "path": path.to_string(), "error": error.to_string() })
+                        json!({ "path": scanned.path.display().to_string(), "error": error.to_string() })
                     )?;
                 }
             }

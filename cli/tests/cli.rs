@@ -104,6 +104,18 @@ fn a_missing_file_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_a_folder_holds_beside_files_is_an_error_in_its_place() {
+    let folder = folder("links");
+    std::fs::write(folder.join("a\nblock  forged.jpg"), b"").expect("written");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", folder.join("broken")).expect("linked");
+    let (code, out, err) = run(&["scan", folder.to_str().expect("UTF-8")]);
+    assert_eq!((code, out.lines().count()), (if cfg!(unix) { 2 } else { 1 }, 1));
+    assert!(out.contains("a\\nblock  forged.jpg"), "{out}");
+    assert!(cfg!(not(unix)) || err.contains("broken: not scanned"), "{err}");
+}
+
+#[test]
 fn quiet_tells_only_what_is_not_allowed() {
     let (code, out, err) = run(&["scan", "--quiet", "tests/data/media"]);
     assert_eq!((code, out.lines().count(), err.as_str()), (1, 2, ""));
