@@ -30,6 +30,8 @@ fn no_room_uses_a_room_above_it() {
     for (room, path, text) in files {
         let may =
             allowed.get(room.as_str()).unwrap_or_else(|| panic!("{path}: `{room}` has no place"));
+        let depth = Path::new(&path).components().count();
+        assert!(!climbs(&text, depth), "{path}: a `super::` path leads out of the room");
         for used in used_rooms(&text) {
             assert!(used == room || may.contains(&used.as_str()), "{path} uses crate::{used}");
         }
@@ -47,6 +49,22 @@ fn an_upward_use_is_seen_in_every_spelling() {
         assert!(used_rooms(text).contains(&"scanner".to_owned()), "{text}");
     }
     assert_eq!(used_rooms("// crate::scanner\nuse crate::limits::Limits;"), ["limits"]);
+}
+
+#[test]
+fn a_super_path_out_of_the_room_is_seen() {
+    assert!(climbs("use super::scanner::Scanner;", 1));
+    assert!(climbs("use super::super::scanner::Scanner;", 2));
+    assert!(!climbs("use super::super::Fault;", 3));
+    assert!(!climbs("mod tests {\n    use super::*;", 1));
+}
+
+/// Whether a path of the file, `depth` modules below the root, climbs to the
+/// root by `super::`, where only `crate::` paths are looked for.
+fn climbs(text: &str, depth: usize) -> bool {
+    let (code, tests) = text.split_once("mod tests {").unwrap_or((text, ""));
+    let root = "super::".repeat(depth);
+    code.contains(&root) || tests.contains(&(root + "super::"))
 }
 
 /// The rooms behind each `crate::` of the code, comments left out.
@@ -92,7 +110,6 @@ fn used_rooms(text: &str) -> Vec<String> {
 fn first_name(path: &str) -> Option<String> {
     let path = path.trim_start();
     let end = path.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(path.len());
-    // Types re-exported at the root start with a capital and belong to no room.
     (end > 0).then(|| path[..end].to_owned())
 }
 

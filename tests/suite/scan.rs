@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use presend::frame::{Frame, Layout};
+use presend::frame::{Frame, Layout, Orientation};
 use presend::hash::Algorithm;
 use presend::hash::views::Dihedral;
 use presend::limits::{Clock, Incomplete};
@@ -133,6 +133,33 @@ fn a_listed_picture_in_a_later_frame_is_found() {
         scanner().scan_frames(b"a film", [white.clone(), white, listed], &Limits::default());
     assert_eq!(findings(&report), [near(Dihedral::Identity, 2), Finding::LowQuality]);
     assert_eq!(report.frames, 3);
+}
+
+#[test]
+fn what_viewers_show_is_seen_where_readers_are_careless() {
+    for (name, frame) in [
+        ("dispose-to-background.webp", 1),
+        ("alpha-without-flag.webp", 0),
+        ("screen-smaller-than-frame.gif", 0),
+    ] {
+        let report = scan(&format!("tests/data/hidden/{name}"));
+        assert_eq!(report.verdict, Verdict::Block, "{name}: {report:?}");
+        assert!(findings(&report).contains(&near(Dihedral::Identity, frame)), "{name}");
+    }
+    let report = scan("tests/data/hidden/uncounted-frame.png");
+    assert_eq!(findings(&report), [incomplete(Incomplete::Malformed), Finding::LowQuality]);
+}
+
+#[test]
+fn a_turned_strip_is_charged_for_what_turning_it_takes() {
+    let pixels = vec![0; 5 * 2_000_000];
+    let frame = Frame::new(5, 2_000_000, Layout::Luma8, pixels).expect("a frame");
+    let limits = Limits { memory: 64 << 20, ..Limits::default() };
+    let upright = scanner().scan_frames(b"x", [frame.clone()], &limits);
+    assert_eq!(findings(&upright), [Finding::LowQuality]);
+    let turned = frame.with_orientation(Orientation::Rotate90);
+    let turned = scanner().scan_frames(b"x", [turned], &limits);
+    assert_eq!(findings(&turned), [incomplete(Incomplete::TooMuchMemory)]);
 }
 
 /// A list of one feed line, called `one`.
