@@ -82,11 +82,12 @@ fn a_hundred_scans_are_enough() {
 fn the_deadline_stops_every_kind_between_rows() {
     for file in ["ratio-420.jpg", "progressive-420.jpg"] {
         let ticks = Arc::new(AtomicU64::new(0));
-        let mut limits = Limits::default();
-        limits.clock =
-            Clock::new(move || Duration::from_secs(ticks.fetch_add(1, Ordering::Relaxed)));
-        // The start of the scan, the frame, and then two rows.
-        limits.time = Some(Duration::from_secs(4));
+        let limits = Limits {
+            clock: Clock::new(move || Duration::from_secs(ticks.fetch_add(1, Ordering::Relaxed))),
+            // The start of the scan, the frame, and then two rows.
+            time: Some(Duration::from_secs(4)),
+            ..Limits::default()
+        };
         let bytes = read(file);
         let budget = Budget::start(&limits);
         let items: Vec<_> =
@@ -98,9 +99,8 @@ fn the_deadline_stops_every_kind_between_rows() {
 #[test]
 fn memory_is_asked_for_before_it_is_taken() {
     let bytes = read("progressive-420.jpg");
-    let mut limits = Limits::default();
     // The pixels alone take 45 x 37 x 3 bytes, the coefficients 48 x 48 x 3.
-    limits.memory = 45 * 37 * 3 + 48 * 48 * 3;
+    let limits = Limits { memory: 45 * 37 * 3 + 48 * 48 * 3, ..Limits::default() };
     let budget = Budget::start(&limits);
     let items: Vec<_> =
         media::open(&bytes, &budget).unwrap().map(|item| item.map(|_| ())).collect();

@@ -294,8 +294,7 @@ fn the_clearance_refuses_swapped_bytes() {
 #[test]
 fn bytes_that_were_not_read_are_not_cleared() {
     let bytes = read(root("tests/data/media/waves.jpg"));
-    let mut limits = Limits::default();
-    limits.input_bytes = 10;
+    let limits = Limits { input_bytes: 10, ..Limits::default() };
     let report = scanner().scan(&bytes, &limits);
     assert_eq!(findings(&report), [incomplete(Incomplete::TooManyBytes)]);
     assert_eq!(report.clearance.check(&bytes), Err(NotScanned));
@@ -306,9 +305,11 @@ fn the_deadline_is_kept_on_the_injected_clock() {
     // Every look at the clock takes a millisecond.
     let ticks = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&ticks);
-    let mut limits = Limits::default();
-    limits.clock = Clock::new(move || Duration::from_millis(count.fetch_add(1, Ordering::Relaxed)));
-    limits.time = Some(Duration::from_millis(20));
+    let limits = Limits {
+        clock: Clock::new(move || Duration::from_millis(count.fetch_add(1, Ordering::Relaxed))),
+        time: Some(Duration::from_millis(20)),
+        ..Limits::default()
+    };
     let report = scanner().scan(&read(root("tests/data/media/mountains.jpg")), &limits);
     assert_eq!(findings(&report), [incomplete(Incomplete::DeadlinePassed)]);
     assert_eq!(report.verdict, Verdict::Ask);

@@ -1,0 +1,249 @@
+"""Writes corpus/: small files of every kind that presend reads, whole and broken off.
+
+    pip install -r ../tests/data/make/requirements.txt
+    python seeds.py
+
+A file that libFuzzer found and somebody kept is left as it is.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import png
+from PIL import Image
+
+HERE = Path(__file__).parent
+W, H = 16, 12
+
+
+def main():
+    pictures = {"jpeg": jpegs(), "png": pngs(), "gif": gifs(), "webp": webps(), "bmp": bmps()}
+    first = {f"{kind}-{name}": data for kind, files in pictures.items() for name, data in list(files.items())[:1]}
+    animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
+    clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
+    targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
+    targets |= {"list": lists(), "policy": policies(), "feed": feeds()}
+    for target, files in targets.items():
+        assert len(files) <= 12 and all(len(data) <= 4096 for data in files.values()), target
+        folder = HERE / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+
+
+def scene(seed=1, w=W, h=H):
+    """Busy enough to have a PDQ hash of full quality."""
+    y, x = np.mgrid[0:h, 0:w]
+    planes = [(x * 37 + y * 91 * seed + x * y * (c + 3)) % 256 for c in range(3)]
+    return Image.fromarray(np.stack(planes, -1).astype(np.uint8))
+
+
+def saved(image, kind, **how):
+    out = BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+def turned(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+def jpegs():
+    image = scene()
+    baseline = saved(image, "JPEG", quality=50)
+    progressive = saved(image, "JPEG", progressive=True)
+    # The last scan twice over: it refines what is already as fine as it gets.
+    sos = progressive.rindex(b"\xff\xda")
+    return {
+        "baseline-420": baseline,
+        "rgb-444": saved(image, "JPEG", keep_rgb=True, subsampling=0, quality=50),
+        "progressive": progressive,
+        "progressive-repeated-scan": progressive[:-2] + progressive[sos:],
+        "gray": saved(image.convert("L"), "JPEG"),
+        "cmyk": saved(image.convert("CMYK"), "JPEG", quality=40),
+        "restart": saved(scene(2, 40, 24), "JPEG", quality=30, restart_marker_blocks=1),
+        "oriented-422": saved(image, "JPEG", subsampling=1, exif=turned(6)),
+        "cut": baseline[:-60],
+        "progressive-cut": progressive[: len(progressive) // 2],
+        "two-pictures": baseline + saved(scene(3), "JPEG", quality=20),
+        "large-header": baseline.replace(b"\xff\xc0\x00\x11\x08\x00\x0c\x00\x10", b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff"),
+    }
+
+
+def pngs():
+    image, grey = scene(), np.array(scene().convert("L"))
+    wide = np.dstack([np.array(image), 255 - grey]).astype(np.uint16) * 257
+
+    def written(pixels, **kind):
+        out = BytesIO()
+        png.Writer(W, H, **kind).write(out, pixels.reshape(H, -1).tolist())
+        return out.getvalue()
+
+    frames = dict(save_all=True, append_images=[scene(2), scene(3)], duration=100)
+    rgb = saved(image, "PNG")
+    palette = [(k * 16, 255 - k * 9, k * 5, (255, 0, 119)[k % 3]) for k in range(16)]
+    return {
+        "rgb": rgb,
+        "gray1": written(grey >> 7, greyscale=True, bitdepth=1),
+        "palette-clear": written(grey >> 4, palette=palette, bitdepth=4),
+        "rgba16": written(wide, greyscale=False, alpha=True, bitdepth=16),
+        "rgb-transparent": written(np.array(image), greyscale=False, transparent=(0, 0, 0)),
+        "interlaced": written(np.array(image), greyscale=False, interlace=True),
+        "oriented": saved(image, "PNG", exif=turned(7)),
+        "animated": saved(image, "PNG", **frames, disposal=2, blend=1),
+        "animated-parts": saved(image, "PNG", **frames | {"append_images": [part(image, 4), part(image, 8)]}, disposal=1),
+        "animated-hidden-default": saved(scene(4), "PNG", default_image=True, **frames),
+        "cut": rgb[: len(rgb) // 2],
+        "animated-cut": saved(image, "PNG", **frames)[:-300],
+    }
+
+
+def part(image, at):
+    """The picture with a small patch changed."""
+    changed = image.copy()
+    changed.paste((200, 30, 90), (at, 2, at + 5, 8))
+    return changed
+
+
+def gifs():
+    image = scene().quantize(16)
+    still, frames = saved(image, "GIF", interlace=0), [scene(n).quantize(8) for n in (2, 3)]
+    kind = dict(save_all=True, duration=50)
+    # A patch that reaches beyond the canvas: the frame's left edge moved by ten.
+    beyond = still.replace(b"\x2c\x00\x00\x00\x00", b"\x2c\x0a\x00\x0a\x00", 1)
+    return {
+        "still": still,
+        "interlaced": saved(image, "GIF", interlace=1),
+        "clear": saved(image, "GIF", transparency=3),
+        "animated": saved(image, "GIF", append_images=frames, **kind),
+        "animated-cleared": saved(image, "GIF", append_images=frames, disposal=2, transparency=0, **kind),
+        "animated-restored": saved(image, "GIF", append_images=frames, disposal=3, **kind),
+        "beyond-the-canvas": beyond,
+        "without-a-palette": still[:10] + b"\x00\x00\x00" + still[13 + 3 * 2 ** ((still[10] & 7) + 1):],
+        "cut": still[:-40],
+        "animated-cut": saved(image, "GIF", append_images=frames, **kind)[:-60],
+    }
+
+
+def webps():
+    image, clear = scene(), scene().convert("RGBA")
+    clear.putalpha(scene(5).convert("L"))
+    kind = dict(save_all=True, duration=50)
+    lossy = saved(image, "WEBP", quality=50)
+    return {
+        "lossy": lossy,
+        "lossless": saved(image, "WEBP", lossless=True),
+        "lossless-few-colours": saved(image.quantize(6).convert("RGB"), "WEBP", lossless=True),
+        "alpha": saved(clear, "WEBP", quality=50),
+        "alpha-lossless": saved(clear, "WEBP", lossless=True),
+        "oriented": saved(image, "WEBP", exif=turned(3)),
+        "animated": saved(image, "WEBP", append_images=[scene(2), part(image, 5)], lossless=True, **kind),
+        "animated-alpha": saved(clear, "WEBP", append_images=[part(clear, 6), scene(3).convert("RGBA")], **kind),
+        "cut": lossy[: len(lossy) * 6 // 10],
+        "animated-cut": saved(image, "WEBP", append_images=[scene(2)], **kind)[:-50],
+    }
+
+
+def bmps():
+    image = scene()
+    bmp24, bmp8 = saved(image, "BMP"), saved(image.quantize(16), "BMP")
+
+    def made(bits, compression, data, palette=b"", height=H):
+        header = (40).to_bytes(4, "little") + W.to_bytes(4, "little") + height.to_bytes(4, "little", signed=True)
+        header += (1).to_bytes(2, "little") + bits.to_bytes(2, "little") + compression.to_bytes(4, "little")
+        header += len(data).to_bytes(4, "little") + bytes(8) + (len(palette) // 4).to_bytes(4, "little") + bytes(4)
+        at = 14 + len(header) + len(palette)
+        return b"BM" + (at + len(data)).to_bytes(4, "little") + bytes(4) + at.to_bytes(4, "little") + header + palette + data
+
+    colours = b"".join(bytes([k * 16, 255 - k * 16, k * 7, 0]) for k in range(16))
+    # A run, a literal stretch, a jump, ends of lines and the end.
+    row = bytes([5, 3, 0, 4, 1, 2, 9, 11, 7, 14, 0, 0])
+    rle8 = row * 4 + bytes([0, 2, 3, 2]) + row * 5 + bytes([0, 1])
+    rle4 = bytes([9, 0x3A, 0, 7, 0x12, 0x34, 0x56, 0x70, 0, 0]) * 11 + bytes([0, 1])
+    masks = b"".join(mask.to_bytes(4, "little") for mask in (0xF800, 0x07E0, 0x001F))
+    return {
+        "rgb24": bmp24,
+        "palette8": bmp8,
+        "palette1": saved(image.convert("1"), "BMP"),
+        "palette4": made(4, 0, bytes(range(8)) * H, colours),
+        "rle8": made(8, 1, rle8, colours),
+        "rle4": made(4, 2, rle4, colours),
+        "rgb565": made(16, 3, masks + bytes(range(32)) * H),
+        "rgb32-top-down": made(32, 0, bytes(range(64)) * H, height=-H),
+        "rle8-cut": made(8, 1, rle8, colours)[:-20],
+        "rgb24-cut": bmp24[: len(bmp24) // 2],
+    }
+
+
+def others():
+    box = lambda kind, rest: (8 + len(rest)).to_bytes(4, "big") + kind + rest
+    return {
+        "heic": box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(24)),
+        "mp4": box(b"ftyp", b"isom\0\0\x02\0isomiso2avc1mp41") + box(b"mdat", bytes(24)),
+        "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\nendobj\n",
+        "zip": b"PK\x03\x04" + bytes(26),
+        "text": b"hello",
+        "one-byte": b"\xff",
+        "empty": b"",
+    }
+
+
+def lists():
+    demo = (HERE / "../hashlists/demo/demo.presend").read_bytes()
+
+    def with_byte(at, value):
+        return demo[:at] + bytes([value]) + demo[at + 1:]
+
+    blocks = int.from_bytes(demo[40:48], "little")
+    return {
+        "demo": demo,
+        "open-bands": with_byte(10, 64),
+        "strict-bands": with_byte(10, 96),
+        "unknown-profile": with_byte(10, 81),
+        "later-version": with_byte(8, 1),
+        "more-buckets": with_byte(11, demo[11] + 1),
+        "fewer-algorithms": with_byte(12, 2),
+        "falling-index": with_byte(256 + 64 * blocks, 0xFF),
+        "another-digest": with_byte(len(demo) - 1, demo[-1] ^ 1),
+        "header-only": demo[:256],
+        "cut": demo[:-1],
+    }
+
+
+def policies():
+    folder = HERE / "../src/policy"
+    presets = {name: (folder / f"{name}.toml").read_bytes() for name in ("default", "teen", "off")}
+    off = presets["off"]
+    return presets | {
+        "a-list-of-its-own": off + b'[list.demo]\nexact = "warn"\n',
+        "thresholds": off + b"[label.sexual]\nwarn = 0.5\nask = 0.7\nblock = 1\n",
+        "falling-thresholds": off + b"[label.sexual]\nwarn = 0.9\nask = 0.7\n",
+        "not-a-number": off + b"[label.sexual]\nwarn = nan\n",
+        "unknown-verdict": off.replace(b'"allow"', b'"never"', 1),
+        "missing-section": off[: off.index(b"[incomplete]")],
+        "not-toml": "no-data = \"ask\u00e9\n[".encode(),
+    }
+
+
+def feeds():
+    pdq = b"f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
+    md5 = b"900150983cd24fb0d6963f7d28e17f72"
+    return {
+        "csv": b"algorithm,hex,category,quality\npdq," + pdq + b",demo,100\nmd5," + md5 + b",,\n",
+        "csv-other-order": b"quality,hex,algorithm\r\n,\"" + md5 + b"\",MD5\r\n50," + pdq + b",PDQ\r\n",
+        "csv-bad-rows": b"algorithm,hex,quality\npdq," + pdq + b",101\npdq,f8\nphash,00,\nmd5\n\"pdq\n",
+        "csv-low-quality": b"algorithm,hex,quality\npdq," + pdq + b",49\n",
+        "csv-not-utf-8": b"algorithm,hex,category\nmd5," + md5 + b",\xff\xfe\n",
+        "lines": b"# a comment\n\npdq " + pdq + b"\nPDQ " + pdq.upper() + b"\nmd5 " + md5 + b"\n",
+        "lines-bad": b"pdq " + pdq + b" 100\nnothing\n",
+        "every-algorithm": b"algorithm,hex\nsha-1," + md5 + b"00000000\nsha256," + pdq + b"\nblake3," + pdq + b"\n",
+        "not-a-feed": b"<html>503</html>",
+        "only-comments": b"\n# nothing\n",
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+//! What each fuzz target does with its bytes, and what must hold for any bytes.
+//!
+//! `fuzz_targets/` hands these functions to libFuzzer; the test suite replays
+//! the corpus and every past crash through the same ones. A panic is a defect,
+//! in presend or in a codec.
+
+use std::sync::LazyLock;
+
+use presend::frame::{Background, Frame, Layout};
+use presend::hash::pdq::Pdq;
+use presend::hash::views::{Dihedral, View};
+use presend::hash::{Algorithm, Digest, PerceptualHash};
+use presend::limits::{Budget, Incomplete, Limits};
+use presend::list::HashList;
+use presend::media::{self, Fault, Format, Unsupported};
+use presend::policy::Policy;
+use presend::publish::feed::RowHash;
+use presend::publish::{self, Feed, Parameters};
+use presend::verdict::{Finding, Match, Verdict};
+use presend::{CancelToken, Scanner};
+
+/// JPEG files, frame by frame.
+pub fn jpeg(bytes: &[u8]) {
+    frames_of(Format::Jpeg, bytes);
+}
+
+/// PNG and APNG files, frame by frame.
+pub fn png(bytes: &[u8]) {
+    frames_of(Format::Png, bytes);
+}
+
+/// GIF files, frame by frame.
+pub fn gif(bytes: &[u8]) {
+    frames_of(Format::Gif, bytes);
+}
+
+/// WebP files, frame by frame.
+pub fn webp(bytes: &[u8]) {
+    frames_of(Format::WebP, bytes);
+}
+
+/// Windows bitmaps, frame by frame.
+pub fn bmp(bytes: &[u8]) {
+    frames_of(Format::Bmp, bytes);
+}
+
+/// Bytes of any kind: named, opened or refused, the same way each time.
+pub fn sniff(bytes: &[u8]) {
+    let budget = Budget::start(&limits());
+    let first = media::open(bytes, &budget).map(|frames| frames.format());
+    let again = media::open(bytes, &budget).map(|frames| frames.format());
+    assert_eq!(first, again);
+
+    // A host that has cancelled is not kept waiting by any kind of file.
+    let cancel = CancelToken::default();
+    cancel.cancel();
+    let budget = Budget::start(&Limits { cancel, ..limits() });
+    if let Ok(mut frames) = media::open(bytes, &budget) {
+        assert!(!matches!(frames.next(), Some(Ok(_))), "a cancelled scan decoded a frame");
+    }
+}
+
+/// A whole scan against the demonstration list.
+pub fn scan(bytes: &[u8]) {
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+        let list = HashList::open(DEMO).expect("the demonstration list opens");
+        Scanner::builder().list(list).build().expect("one list has one id")
+    });
+    // Each frame is looked up 16 times; more of them show little more.
+    let limits = Limits { frames: 2, ..limits() };
+    let report = SCANNER.scan(bytes, &limits);
+    let findings = || report.findings.iter().map(|judged| &judged.finding);
+    assert!(!findings().any(|found| *found == Finding::Incomplete(Incomplete::Internal)));
+    assert!(report.frames <= limits.frames);
+    assert!(report.frames > 0 || report.verdict >= Verdict::Ask, "unseen and waved through");
+    assert_eq!(
+        report.findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Allow),
+        report.verdict
+    );
+    assert!(report.clearance.check(bytes).is_ok(), "all bytes were read");
+
+    let again = SCANNER.scan(bytes, &limits);
+    assert_eq!((again.verdict, again.findings), (report.verdict, report.findings));
+}
+
+/// List files: one that opens, verified or not, answers look-ups.
+pub fn list(bytes: &[u8]) {
+    static VIEW: LazyLock<View> = LazyLock::new(|| {
+        let pixels: Vec<u8> = (0..64 * 64u32).map(|n| (n * n / 128) as u8).collect();
+        let frame = Frame::new(64, 64, Layout::Luma8, pixels).expect("64 x 64 luma pixels");
+        let budget = Budget::start(&Limits::default());
+        let pdq = Pdq::of(&frame, Background::White, &budget).expect("nothing stops this budget");
+        View::dihedral(&pdq, Dihedral::Identity)
+    });
+    // Verified first, no changed list would get any further.
+    let Ok(list) = HashList::open_unverified(bytes.to_vec()) else { return };
+    assert_eq!(HashList::open(bytes.to_vec()).err(), list.verify().err());
+    assert_eq!(list.size(), bytes.len());
+    assert!((1..=64).contains(&list.id().len()));
+    // Whatever the answers are, they come and stay.
+    assert_eq!(list.contains_near(&VIEW, 100), list.contains_any(&list.probes(&VIEW, 100)));
+    for algorithm in Algorithm::ALL {
+        if let Some(digest) = Digest::new(algorithm, vec![7; algorithm.bytes()]) {
+            let listed = list.contains(&digest);
+            assert!(!listed || list.algorithms().contains(algorithm));
+        }
+    }
+}
+
+/// Policy files: one that parses decides on anything.
+pub fn policy(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let policy = match Policy::parse(text) {
+        Ok(policy) => policy,
+        Err(error) => {
+            assert!((1..=text.matches('\n').count() + 1).contains(&error.line));
+            return;
+        }
+    };
+    let mut findings = vec![Finding::LowQuality, Finding::NoData];
+    findings.extend(Incomplete::ALL.map(Finding::Incomplete));
+    for class in ["image", "video", "audio", "archive", "document", "other"] {
+        findings.push(Finding::Unsupported(Unsupported { class, kind: "unknown" }));
+    }
+    for by in [Match::Exact(Algorithm::Sha256), Match::Near { view: Dihedral::Identity, frame: 0 }]
+    {
+        findings.push(Finding::Match { list: "demo".into(), version: 1, by });
+    }
+    for score in [0.0, 0.5, 1.0] {
+        let (model, version, label) = ("m".into(), "1".into(), "sexual".into());
+        findings.push(Finding::Label { model, version, label, score });
+    }
+    let (verdict, judged) = policy.decide(findings.clone());
+    assert_eq!(judged.len(), findings.len());
+    assert!(judged.is_sorted_by(|a, b| a.verdict >= b.verdict));
+    assert_eq!(judged[0].verdict, verdict);
+    assert!(judged.iter().all(|judged| !judged.rule.is_empty()));
+}
+
+/// Feeds: each row is counted once, and the list that is built holds them all.
+pub fn feed(bytes: &[u8]) {
+    let Ok(feed) = Feed::read(bytes) else { return };
+    assert_eq!(Feed::read(bytes).as_ref(), Ok(&feed));
+    let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64 + 1;
+    let counted =
+        feed.rows.len() as u64 + feed.bad.len() as u64 + feed.low_quality + feed.duplicate;
+    assert!(counted <= lines, "{counted} rows on {lines} lines");
+    for bad in &feed.bad {
+        assert!((1..=lines).contains(&bad.line), "line {} of {lines}", bad.line);
+        let mut words = bad.reason.split(|c: char| !c.is_ascii_hexdigit());
+        assert!(words.all(|word| word.len() < 16), "a reason that quotes a hash");
+    }
+    let mut twice = feed.clone();
+    twice.merge(feed.clone());
+    assert_eq!(twice.rows, feed.rows);
+
+    if feed.rows.is_empty() {
+        return;
+    }
+    let parameters =
+        Parameters { id: "a".into(), version: 1, profile: "balanced".into(), salt: None };
+    let built = publish::build(&parameters, &feed).expect("rows and parameters are usable");
+    let list = HashList::open(built.list).expect("what is built opens");
+    for row in &feed.rows {
+        assert!(match &row.hash {
+            // The first pattern tried flips nothing.
+            RowHash::Perceptual(hash) => {
+                list.contains_near(&View { hash: *hash, margins: [1.0; 256] }, 1)
+            }
+            RowHash::Exact(digest) => list.contains(digest),
+        });
+    }
+}
+
+/// One frame, as far as it is compared: its size, and hash and quality on each
+/// background.
+type Seen = (u32, u32, [(PerceptualHash, u8); 2]);
+
+/// Reads the file if it is of this format: the frames keep their promises, and
+/// a second reading sees the same.
+fn frames_of(format: Format, bytes: &[u8]) {
+    if let Some(seen) = read(format, bytes) {
+        assert_eq!(read(format, bytes), Some(seen));
+    }
+}
+
+fn read(format: Format, bytes: &[u8]) -> Option<Vec<Result<Seen, Fault>>> {
+    let limits = limits();
+    let budget = Budget::start(&limits);
+    let mut frames = media::open(bytes, &budget).ok().filter(|frames| frames.format() == format)?;
+    let mut seen = Vec::new();
+    for frame in frames.by_ref() {
+        seen.push(frame.map(|frame| look_at(&frame, &budget)));
+    }
+    assert!(frames.next().is_none(), "something came behind the end");
+    assert!(seen.iter().filter(|item| item.is_ok()).count() <= limits.frames as usize);
+    assert!(seen.iter().rev().skip(1).all(Result::is_ok), "something came behind a fault");
+    assert!(!seen.contains(&Err(Incomplete::Internal.into())));
+    Some(seen)
+}
+
+fn look_at(frame: &Frame<'_>, budget: &Budget) -> Seen {
+    let hashes = [Background::White, Background::Black].map(|background| {
+        let mut rows = 0;
+        let read = frame.luma_rows(background, |row| {
+            rows += 1;
+            assert_eq!(row.len(), frame.width() as usize);
+            // The three weights add up to a hair more than 1 in f32.
+            let holds = row.iter().all(|luma| (0.0..=255.01).contains(luma));
+            if holds { Ok(()) } else { Err("luma outside 0 to 255") }
+        });
+        assert_eq!(read, Ok(()));
+        assert_eq!(rows, frame.height());
+        let pdq =
+            Pdq::of(frame, background, budget).expect("a decoded frame leaves memory to hash it");
+        assert!(pdq.quality() <= 100);
+        (pdq.hash(), pdq.quality())
+    });
+    (frame.width(), frame.height(), hashes)
+}
+
+/// Small, so that an input which only spends is soon refused.
+fn limits() -> Limits {
+    Limits { pixels: 1 << 18, frames: 8, memory: 16 << 20, ..Limits::default() }
+}
+
+const DEMO: &[u8] = include_bytes!("../hashlists/demo/demo.presend");
