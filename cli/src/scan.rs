@@ -53,8 +53,8 @@ impl Args {
                 "presend: no --list given; using the demonstration list, which flags the official test picture"
             );
         }
-        let mut limits = Limits::default();
-        limits.time = self.deadline.map(Duration::from_millis);
+        let time = self.deadline.map(Duration::from_millis);
+        let limits = Limits { time, ..Limits::default() };
         let mut summary = Summary::default();
         self.scan_all(&scanner, &limits, &mut summary)?;
         if self.json {

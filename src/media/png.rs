@@ -23,6 +23,12 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     drop(budget.reserve(16 * u64::from(header.width))?);
     let rows = decoder.read_info().map_err(|error| broken(&error, budget))?;
     let info = rows.info();
+    // The codec trusts a palette to hold whole colours, and one at least.
+    let palette = info.palette.as_deref().unwrap_or_default();
+    let whole = !palette.is_empty() && palette.len().is_multiple_of(3);
+    if info.color_type == ColorType::Indexed && !whole {
+        return Err(Incomplete::Malformed.into());
+    }
     let size = (info.width, info.height);
     let orientation = info.exif_metadata.as_deref().map(orient::from_exif).unwrap_or_default();
     // The default image may stand outside the animation; it is shown by every

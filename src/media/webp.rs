@@ -66,8 +66,8 @@ impl<'a> Container<'a> {
                 (b"VP8X", [_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
                     container.size = (u24(*w0, *w1, *w2) + 1, u24(*h0, *h1, *h2) + 1);
                 }
-                (b"ANMF", [header @ ..]) if header.len() >= 16 => {
-                    container.pictures.extend(Picture::of_frame(header)?);
+                (b"ANMF", frame) if frame.len() >= 16 => {
+                    container.pictures.extend(Picture::of_frame(frame)?);
                 }
                 (b"EXIF", block) => {
                     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
