@@ -77,9 +77,8 @@ impl<'a> Container<'a> {
             }
         }
         container.short = chunks.short || is_cut(bytes);
-        if container.pictures.is_empty() {
-            container.pictures.extend(still.picture(None)?);
-        }
+        // Which of the two a viewer shows depends on a flag and on the viewer.
+        container.pictures.extend(still.picture(None)?);
         match container.pictures.first() {
             Some(first) if container.size == (0, 0) => container.size = first.size,
             Some(_) => {}
