@@ -2,7 +2,11 @@
 //!
 //! `fuzz_targets/` hands these functions to libFuzzer; the test suite replays
 //! the corpus and every past crash through the same ones. A panic is a defect,
-//! in presend or in a codec.
+//! in presend or in a codec, and so is memory beyond the limits:
+//!
+//! ```text
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run png -- -max_len=4096 -malloc_limit_mb=32
+//! ```
 
 use std::sync::LazyLock;
 
