@@ -168,6 +168,27 @@ impl<'a> Frame<'a> {
         if turn.flip_y { rows.rev().try_for_each(&mut read) } else { rows.try_for_each(&mut read) }
     }
 
+    /// The pixel at column `x` and row `y` of the upright picture: red, green
+    /// and blue over the background.
+    ///
+    /// # Panics
+    /// When the pixel lies outside the picture.
+    pub fn rgb(&self, x: u32, y: u32, background: Background) -> [u8; 3] {
+        let turn = self.orientation.turn();
+        let (x, y) = if turn.transposed { (y, x) } else { (x, y) };
+        assert!(x < self.width && y < self.height, "the pixel lies outside the picture");
+        let x = if turn.flip_x { self.width - 1 - x } else { x };
+        let y = if turn.flip_y { self.height - 1 - y } else { y };
+        let at = (y as usize * self.width as usize + x as usize) * self.layout.channels();
+        let p = &self.pixels[at..];
+        match self.layout {
+            Layout::Luma8 => [p[0]; 3],
+            Layout::LumaAlpha8 => [background.under(p[0], p[1]); 3],
+            Layout::Rgb8 => [p[0], p[1], p[2]],
+            Layout::Rgba8 => [p[0], p[1], p[2]].map(|channel| background.under(channel, p[3])),
+        }
+    }
+
     /// A stored column is an upright row. Columns are read in strips so that a
     /// cache line of the stored picture is fetched once, not once a pixel.
     fn luma_rows_transposed<E>(
@@ -214,6 +235,18 @@ impl fmt::Debug for Frame<'_> {
             .field("height", &self.height())
             .field("layout", &self.layout)
             .finish_non_exhaustive()
+    }
+}
+
+impl Background {
+    /// One channel of a pixel that lies on it, rounded to the nearest.
+    fn under(self, value: u8, alpha: u8) -> u8 {
+        let background = match self {
+            Self::White => 255,
+            Self::Black => 0,
+        };
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + background * (255 - alpha) + 127) / 255) as u8
     }
 }
 
@@ -272,14 +305,7 @@ struct Turn {
 fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) {
     let weigh =
         |r: u8, g: u8, b: u8| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
-    let under = match background {
-        Background::White => 255,
-        Background::Black => 0,
-    };
-    let blend = |value: u8, alpha: u8| {
-        let (value, alpha) = (u32::from(value), u32::from(alpha));
-        ((value * alpha + under * (255 - alpha) + 127) / 255) as u8
-    };
+    let blend = |value: u8, alpha: u8| background.under(value, alpha);
     match layout {
         Layout::Luma8 => {
             for (out, &p) in out.iter_mut().zip(pixels) {
@@ -336,6 +362,11 @@ mod tests {
         for (value, expected) in (1..).zip(upright) {
             let turned = frame.clone().with_orientation(Orientation::from_exif(value).unwrap());
             assert_eq!(rows(&turned), expected, "orientation {value}");
+            let pixel = |x, y| turned.rgb(x, y, Background::White);
+            for (row, y) in expected.iter().zip(0..) {
+                let read: Vec<_> = (0..row.len() as u32).map(|x| pixel(x, y)).collect();
+                assert_eq!(read, row.iter().map(|&p| [p; 3]).collect::<Vec<_>>());
+            }
             assert_eq!(turned.height() as usize, expected.len());
             assert_eq!(turned.width() as usize, expected[0].len());
         }
@@ -371,6 +402,7 @@ mod tests {
             let check =
                 |row: &[f32]| if (row[0] - expected).abs() < 1e-3 { Ok(()) } else { Err(row[0]) };
             frame.luma_rows(background, check).unwrap();
+            assert_eq!(frame.rgb(0, 0, background), [expected as u8; 3]);
         }
     }
 
