@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import broken, demo, hidden, jpeg, modes, orient, vectors
+import broken, demo, hidden, jpeg, models, modes, orient, vectors
 
 DATA = Path(__file__).resolve().parents[1]
 DEMO = DATA.parents[1] / "hashlists/demo"
@@ -16,6 +16,7 @@ for name in ("vectors", "modes", "orient", "broken", "hidden", "jpeg", "media"):
 
 if "--csv" not in sys.argv:
     demo.write(DEMO, DATA / "media")
+    models.write(DATA / "models/mean-colour-1")
     for room in (vectors, modes, orient, broken, hidden, jpeg):
         room.write(DATA / room.__name__)
 demo.table(DEMO)
