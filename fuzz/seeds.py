@@ -221,6 +221,8 @@ def policies():
         "a-list-of-its-own": off + b'[list.demo]\nexact = "warn"\n',
         "thresholds": off + b"[label.sexual]\nwarn = 0.5\nask = 0.7\nblock = 1\n",
         "falling-thresholds": off + b"[label.sexual]\nwarn = 0.9\nask = 0.7\n",
+        "confirmed": off + b"[label.sexual]\nwarn = 0.5\nconfirm = { model = 'm', label = 'x', at = 0.3 }\n",
+        "nothing-to-confirm": off + b"[label.sexual.confirm]\nmodel = 'm'\nlabel = 'x'\nat = 2\n",
         "not-a-number": off + b"[label.sexual]\nwarn = nan\n",
         "unknown-verdict": off.replace(b'"allow"', b'"never"', 1),
         "missing-section": off[: off.index(b"[incomplete]")],

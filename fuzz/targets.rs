@@ -20,7 +20,7 @@ use presend::media::{self, Fault, Format, Unsupported};
 use presend::policy::Policy;
 use presend::publish::feed::RowHash;
 use presend::publish::{self, Feed, Parameters};
-use presend::verdict::{Finding, Match, Verdict};
+use presend::verdict::{Finding, Match, Part, Verdict};
 use presend::{CancelToken, Scanner};
 
 /// JPEG files, frame by frame.
@@ -121,7 +121,8 @@ pub fn policy(bytes: &[u8]) {
             return;
         }
     };
-    let mut findings = vec![Finding::LowQuality, Finding::NoData];
+    let mut findings =
+        vec![Finding::LowQuality, Finding::NoData(Part::List), Finding::NoData(Part::Model)];
     findings.extend(Incomplete::ALL.map(Finding::Incomplete));
     for class in ["image", "video", "audio", "archive", "document", "other"] {
         findings.push(Finding::Unsupported(Unsupported { class, kind: "unknown" }));

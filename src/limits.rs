@@ -76,13 +76,15 @@ pub enum Incomplete {
     DeadlinePassed,
     /// The host cancelled the scan.
     Cancelled,
+    /// Too many other scans were waiting.
+    Busy,
     /// A defect in presend or a codec; the scan was given up.
     Internal,
 }
 
 impl Incomplete {
     /// Every reason, in the order of their codes in the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Truncated,
         Self::Malformed,
         Self::TooManyBytes,
@@ -91,6 +93,7 @@ impl Incomplete {
         Self::TooMuchMemory,
         Self::DeadlinePassed,
         Self::Cancelled,
+        Self::Busy,
         Self::Internal,
     ];
 
@@ -105,6 +108,7 @@ impl Incomplete {
             Self::TooMuchMemory => "too-much-memory",
             Self::DeadlinePassed => "deadline-passed",
             Self::Cancelled => "cancelled",
+            Self::Busy => "busy",
             Self::Internal => "internal",
         }
     }

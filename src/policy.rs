@@ -1,8 +1,11 @@
 //! Findings to a verdict: a pure function, written as a TOML file.
 //!
 //! ```toml
-//! no-data = "ask"          # no list is loaded
 //! low-quality = "allow"    # too little in the picture to compare
+//!
+//! [no-data]                # a part of the scan has nothing to look with
+//! list = "ask"
+//! model = "allow"          # only where [label.*] rules need one
 //!
 //! [list.default]           # every list without a section of its own
 //! exact = "block"
@@ -13,6 +16,11 @@
 //!
 //! [label.sexual]           # scores from 0 to 1; the highest one reached counts
 //! warn = 0.7
+//!
+//! [label.sexual.confirm]   # optional: a second model, run only on frames that
+//! model = "open-nsfw"      # reach the mildest score above. Where its own score
+//! label = "sexual"         # stays below `at`, nothing follows.
+//! at = 0.3
 //!
 //! [incomplete]             # by reason: truncated, malformed, deadline-passed, ...
 //! default = "ask"
@@ -27,7 +35,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::limits::Incomplete;
-use crate::verdict::{Finding, Judged, Match, Verdict};
+use crate::verdict::{Finding, Judged, Match, Part, Verdict};
 
 /// The host's rules.
 #[derive(Clone, Debug)]
@@ -81,22 +89,43 @@ impl Policy {
 
     /// The gravest verdict, and every finding with its own, gravest first.
     pub fn decide(&self, findings: Vec<Finding>) -> (Verdict, Vec<Judged>) {
-        let mut judged: Vec<Judged> =
-            findings.into_iter().map(|finding| self.judge(finding)).collect();
+        let rules: Vec<_> = findings.iter().map(|finding| self.judge(finding, &findings)).collect();
+        let judged = |(finding, (verdict, rule))| Judged { finding, verdict, rule };
+        let mut judged: Vec<Judged> = findings.into_iter().zip(rules).map(judged).collect();
         judged.sort_by_key(|judged| std::cmp::Reverse(judged.verdict));
         (judged.first().map_or(Verdict::Allow, |judged| judged.verdict), judged)
     }
 
-    fn judge(&self, finding: Finding) -> Judged {
-        let (verdict, rule) = match &finding {
+    /// What follows from one finding; a label may hang on another model's.
+    fn judge(&self, finding: &Finding, all: &[Finding]) -> (Verdict, String) {
+        match finding {
             Finding::Match { list, by, .. } => self.rules.list.get_ref().judge(list, *by),
-            Finding::Label { label, score, .. } => self.rules.judge_label(label, *score),
+            Finding::Label { model, label, score, .. } => {
+                self.rules.judge_label(model, label, *score, all)
+            }
             Finding::LowQuality => (self.rules.low_quality, "low-quality".into()),
             Finding::Incomplete(reason) => self.rules.incomplete.judge(*reason),
             Finding::Unsupported(media) => self.rules.unsupported.judge(media.class),
-            Finding::NoData => (self.rules.no_data, "no-data".into()),
-        };
-        Judged { finding, verdict, rule }
+            Finding::NoData(part) => self.rules.no_data.judge(*part),
+        }
+    }
+
+    /// Whether anything may follow from a label.
+    pub fn has_label_rules(&self) -> bool {
+        !self.rules.label.is_empty()
+    }
+
+    /// The names of the models that only confirm what another has flagged.
+    pub fn confirming_models(&self) -> impl Iterator<Item = &str> {
+        let confirms = self.rules.label.values().filter_map(|rule| rule.confirm.as_ref());
+        confirms.map(|confirm| confirm.get_ref().model.as_str())
+    }
+
+    /// The model that has to confirm this score before anything follows.
+    pub(crate) fn confirming_model(&self, label: &str, score: f32) -> Option<&str> {
+        let thresholds = self.rules.label.get(label)?;
+        thresholds.reached(score)?;
+        thresholds.confirm.as_ref().map(|confirm| confirm.get_ref().model.as_str())
     }
 }
 
@@ -109,8 +138,8 @@ impl Default for Policy {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Rules {
-    no_data: Verdict,
     low_quality: Verdict,
+    no_data: NoDataRules,
     list: Spanned<Lists>,
     #[serde(default)]
     label: BTreeMap<String, Thresholds>,
@@ -119,14 +148,44 @@ struct Rules {
 }
 
 impl Rules {
-    fn judge_label(&self, label: &str, score: f32) -> (Verdict, String) {
-        let thresholds = self.label.get(label);
-        let reached =
-            thresholds.and_then(|t| t.rows().into_iter().rev().find(|(_, at)| score >= *at));
-        match reached {
-            Some((verdict, _)) => (verdict, format!("label.{label}.{verdict}")),
-            None => (Verdict::Allow, format!("label.{label}")),
+    fn judge_label(
+        &self,
+        model: &str,
+        label: &str,
+        score: f32,
+        all: &[Finding],
+    ) -> (Verdict, String) {
+        let confirms =
+            |rule: &Thresholds| rule.confirm.as_ref().is_some_and(|c| c.get_ref().model == model);
+        if self.label.values().any(confirms) {
+            return (Verdict::Allow, format!("label.{label}.confirm"));
         }
+        let Some((rule, verdict)) =
+            self.label.get(label).and_then(|rule| Some((rule, rule.reached(score)?)))
+        else {
+            return (Verdict::Allow, format!("label.{label}"));
+        };
+        if rule.confirm.as_ref().is_some_and(|confirm| confirm.get_ref().denies(all)) {
+            return (Verdict::Allow, format!("label.{label}.unconfirmed"));
+        }
+        (verdict, format!("label.{label}.{verdict}"))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoDataRules {
+    list: Verdict,
+    model: Verdict,
+}
+
+impl NoDataRules {
+    fn judge(&self, part: Part) -> (Verdict, String) {
+        let verdict = match part {
+            Part::List => self.list,
+            Part::Model => self.model,
+        };
+        (verdict, format!("no-data.{}", part.name()))
     }
 }
 
@@ -176,6 +235,29 @@ struct Thresholds {
     warn: Option<Spanned<f32>>,
     ask: Option<Spanned<f32>>,
     block: Option<Spanned<f32>>,
+    confirm: Option<Spanned<Confirm>>,
+}
+
+/// A second model that has to agree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirm {
+    model: String,
+    label: String,
+    at: f32,
+}
+
+impl Confirm {
+    /// Whether the model has looked and sees too little. One that has not
+    /// looked, because the scan ended before, denies nothing.
+    fn denies(&self, findings: &[Finding]) -> bool {
+        findings.iter().any(|finding| match finding {
+            Finding::Label { model, label, score, .. } => {
+                *model == self.model && *label == self.label && *score < self.at
+            }
+            _ => false,
+        })
+    }
 }
 
 impl Thresholds {
@@ -185,8 +267,9 @@ impl Thresholds {
         rows.into_iter().filter_map(|(verdict, score)| Some((verdict, score.as_ref()?)))
     }
 
-    fn rows(&self) -> Vec<(Verdict, f32)> {
-        self.spanned().map(|(verdict, score)| (verdict, *score.get_ref())).collect()
+    /// The gravest verdict whose score is reached.
+    fn reached(&self, score: f32) -> Option<Verdict> {
+        self.spanned().rev().find(|(_, at)| score >= *at.get_ref()).map(|(verdict, _)| verdict)
     }
 
     /// The offset and the text of the first complaint.
@@ -206,6 +289,15 @@ impl Thresholds {
             }
             last = score;
         }
+        if let Some(confirm) = &self.confirm {
+            let at = confirm.span().start;
+            if !(0.0..=1.0).contains(&confirm.get_ref().at) {
+                return Err((at, "`at` must lie between 0 and 1".into()));
+            }
+            if self.spanned().next().is_none() {
+                return Err((at, "`confirm` needs a score to confirm".into()));
+            }
+        }
         Ok(())
     }
 }
@@ -222,6 +314,7 @@ struct IncompleteRules {
     too_much_memory: Option<Verdict>,
     deadline_passed: Option<Verdict>,
     cancelled: Option<Verdict>,
+    busy: Option<Verdict>,
     internal: Option<Verdict>,
 }
 
@@ -236,6 +329,7 @@ impl IncompleteRules {
             Incomplete::TooMuchMemory => self.too_much_memory,
             Incomplete::DeadlinePassed => self.deadline_passed,
             Incomplete::Cancelled => self.cancelled,
+            Incomplete::Busy => self.busy,
             Incomplete::Internal => self.internal,
         };
         own_or_default("incomplete", reason.code(), own, self.default)
@@ -320,7 +414,7 @@ mod tests {
                 let media = Unsupported { class, kind: "x" };
                 assert!(judged(&policy, Finding::Unsupported(media)).0 >= Verdict::Ask);
             }
-            assert!(judged(&policy, Finding::NoData).0 >= Verdict::Ask);
+            assert!(judged(&policy, Finding::NoData(Part::List)).0 >= Verdict::Ask);
         }
     }
 
@@ -343,6 +437,32 @@ mod tests {
     }
 
     #[test]
+    fn a_second_model_has_to_agree_and_never_decides_alone() {
+        let confirm = "[label.sexual.confirm]\nmodel = \"second\"\nlabel = \"nsfw\"\nat = 0.3\n";
+        let text = include_str!("policy/default.toml").to_owned() + confirm;
+        let policy = Policy::parse(&text).unwrap();
+        let second = |label: &str, score| {
+            let (model, version, label) = ("second".into(), "1".into(), label.into());
+            Finding::Label { model, version, label, score }
+        };
+        let decided = |findings: &[Finding]| {
+            let (verdict, judged) = policy.decide(findings.to_vec());
+            (verdict, judged[0].rule.clone())
+        };
+        let warned = (Verdict::Warn, "label.sexual.warn".to_owned());
+        let unconfirmed = (Verdict::Allow, "label.sexual.unconfirmed".to_owned());
+        assert_eq!(decided(&[label(0.9), second("nsfw", 0.3)]), warned);
+        assert_eq!(decided(&[label(0.9), second("nsfw", 0.29)]), unconfirmed);
+        // The scan ended before the second model ran: the first one's word stands.
+        assert_eq!(decided(&[label(0.9)]), warned);
+        assert_eq!(decided(&[label(0.6), second("nsfw", 0.9)]).0, Verdict::Allow);
+        assert_eq!(decided(&[second("sexual", 1.0)]).0, Verdict::Allow);
+        assert_eq!(policy.confirming_models().collect::<Vec<_>>(), ["second"]);
+        assert_eq!(policy.confirming_model("sexual", 0.7), Some("second"));
+        assert_eq!(policy.confirming_model("sexual", 0.69), None);
+    }
+
+    #[test]
     fn the_gravest_finding_decides_and_comes_first() {
         let policy = Policy::default();
         let (verdict, judged) = policy.decide(vec![Finding::LowQuality, exact("a"), label(0.8)]);
@@ -355,16 +475,22 @@ mod tests {
     fn mistakes_are_told_with_their_line() {
         let valid = include_str!("policy/off.toml");
         for (from, to, line, message) in [
-            ("low-quality", "low-qualty", 4, "unknown field `low-qualty`"),
-            ("near = \"allow\"", "near = \"never\"", 8, "unknown variant `never`"),
-            ("near = \"allow\"", "near = \"allow\"\nnaer = \"ask\"", 9, "unknown field `naer`"),
-            ("[incomplete]", "[list.a]\nnaer = \"ask\"\n[incomplete]", 11, "unknown field `naer`"),
-            ("[incomplete]", "[list.a]\nnear = \"no\"\n[incomplete]", 11, "unknown variant `no`"),
-            ("near = \"allow\"", "", 6, "needs `exact` and `near`"),
-            ("[incomplete]", "[label.x]\nwarn = 2.0\n[incomplete]", 11, "between 0 and 1"),
-            ("[incomplete]", "[label.x]\nwarn = 0.9\nask = 0.5\n[incomplete]", 12, "milder"),
-            ("[incomplete]", "[incomplete]\ntruncatd = \"ask\"", 11, "unknown field `truncatd`"),
-            ("default = \"allow\"\n\n[u", "default = \"allow\"\nx\n[u", 12, "expected"),
+            ("low-quality", "low-qualty", 3, "unknown field `low-qualty`"),
+            ("near = \"allow\"", "near = \"never\"", 11, "unknown variant `never`"),
+            ("near = \"allow\"", "near = \"allow\"\nnaer = \"ask\"", 12, "unknown field `naer`"),
+            ("[incomplete]", "[list.a]\nnaer = \"ask\"\n[incomplete]", 14, "unknown field `naer`"),
+            ("[incomplete]", "[list.a]\nnear = \"no\"\n[incomplete]", 14, "unknown variant `no`"),
+            ("near = \"allow\"", "", 9, "needs `exact` and `near`"),
+            ("[incomplete]", "[label.x]\nwarn = 2.0\n[incomplete]", 14, "between 0 and 1"),
+            ("[incomplete]", "[label.x]\nwarn = 0.9\nask = 0.5\n[incomplete]", 15, "milder"),
+            (
+                "[incomplete]",
+                "[label.x]\nconfirm = { model = \"m\", label = \"x\", at = 0 }\n[incomplete]",
+                14,
+                "needs a score",
+            ),
+            ("[incomplete]", "[incomplete]\ntruncatd = \"ask\"", 14, "unknown field `truncatd`"),
+            ("default = \"allow\"\n\n[u", "default = \"allow\"\nx\n[u", 15, "expected"),
         ] {
             assert!(valid.contains(from));
             let error = Policy::parse(&valid.replacen(from, to, 1)).unwrap_err();

@@ -57,7 +57,7 @@ pub enum Finding {
         /// What met.
         by: Match,
     },
-    /// A classifier gave a label a score.
+    /// A classifier gave a label a score: the highest of all frames that it ran on.
     Label {
         /// The model's name.
         model: String,
@@ -74,8 +74,29 @@ pub enum Finding {
     Incomplete(Incomplete),
     /// presend cannot look into this kind of media.
     Unsupported(Unsupported),
-    /// No list was loaded, so nothing was compared.
-    NoData,
+    /// A part of the scan had nothing to look with.
+    NoData(Part),
+}
+
+/// A part of the scan that needs data of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Hash lists: none is loaded, so nothing was compared.
+    List,
+    /// Models: the policy has rules for labels, and no model is loaded that
+    /// could give one.
+    Model,
+}
+
+impl Part {
+    /// Lower-case name, the key in a policy file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Model => "model",
+        }
+    }
 }
 
 /// How a list and the media met.
@@ -103,7 +124,7 @@ impl Finding {
             Self::LowQuality => "low-quality".into(),
             Self::Incomplete(reason) => format!("incomplete.{}", reason.code()),
             Self::Unsupported(Unsupported { class, kind }) => format!("unsupported.{class}.{kind}"),
-            Self::NoData => "no-data".into(),
+            Self::NoData(part) => format!("no-data.{}", part.name()),
         }
     }
 }
@@ -129,7 +150,7 @@ impl fmt::Display for Finding {
             Self::Unsupported(Unsupported { class, kind }) => {
                 write!(f, "presend cannot look into this kind of file: {class}, {kind}")
             }
-            Self::NoData => f.write_str("no list is loaded"),
+            Self::NoData(part) => write!(f, "no {} is loaded", part.name()),
         }
     }
 }
@@ -168,6 +189,8 @@ pub struct Report {
     pub media: Option<Media>,
     /// Displayed frames that were looked at.
     pub frames: u32,
+    /// Inferences of all models together.
+    pub inferences: u32,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -203,6 +226,8 @@ pub struct Timings {
     pub hash: Duration,
     /// Look-ups in the lists.
     pub lookup: Duration,
+    /// Preparing frames for the models and running them.
+    pub classify: Duration,
     /// The policy.
     pub policy: Duration,
     /// From start to end.

@@ -5,8 +5,8 @@
     npm install --no-package-lock
     python make.py --scores     writes them and their scores into each model's folder
 
-Each picture is RGB, 224 x 224, and made from the project's own. They were chosen for scores far from 0
-and 1; most mean nothing to a human eye. The first is the one a model is tested with at each opening.
+Each picture is RGB, 224 x 224, and made from the project's own. They were chosen for scores that
+spread over all labels, right or wrong. The first is the one a model is tested with at each opening.
 """
 
 import json
@@ -33,13 +33,12 @@ CUTS = {
     "4-leaf": (f"{MEDIA}/flower.webp", 256, 224, 96),
     "5-petal": (f"{MEDIA}/flower.webp", 112, 176, 64),
     "6-stem": (f"{VECTORS}/flower.png", 304, 224, 160),
-    "7-aquarium": (f"{DEMO}/aquarium.png", -224, 0, 224),
+    "7-aquarium": (f"{DEMO}/aquarium.png", 276, 0, 224),
 }
 
 
 def cut(source, left, top, side):
     picture = Image.open(ROOT / source).convert("RGB")
-    left %= picture.width
     square = picture.crop((left, top, left + side, top + side))
     return square if side == SIDE else square.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
@@ -64,9 +63,13 @@ def write_pictures():
 
 def write_scores():
     pictures = sorted(HERE.glob("*.png"))
+    commands = [
+        ["node", "nsfwjs.mjs"],
+        [sys.executable, "open_nsfw.py", HERE.parent / "open-nsfw-1/model.onnx"],
+    ]
     scores = {}
-    for command in (["node", "nsfwjs.mjs"], [sys.executable, "open_nsfw.py", HERE.parent / "open-nsfw-1/model.onnx"]):
-        scores |= json.loads(subprocess.run(command + pictures, cwd=HERE, check=True, stdout=subprocess.PIPE).stdout)
+    for command in commands:
+        scores |= json.loads(subprocess.check_output(command + pictures, cwd=HERE))
     for name in ("nsfwjs-mid", "nsfwjs-tiny", "open-nsfw"):
         write_golden(HERE.parent / f"{name}-1", pictures, scores[name])
 
@@ -85,4 +88,7 @@ def write_golden(folder, pictures, scores):
 
 
 if __name__ == "__main__":
-    write_scores() if "--scores" in sys.argv else write_pictures()
+    if "--scores" in sys.argv:
+        write_scores()
+    else:
+        write_pictures()

