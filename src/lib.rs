@@ -2,8 +2,9 @@
 //! it, on the sender's own device.
 //!
 //! A [`Scanner`] takes the bytes of a file and answers with a [`Report`]: the
-//! picture is hashed with PDQ, compared with [lists](list) whose entries nobody
-//! can read, and a [`Policy`] turns what was found into a [`Verdict`]. Nothing
+//! picture is hashed with PDQ and compared with [lists](list) whose entries
+//! nobody can read, a small [classifier](classify) looks at it, and a [`Policy`]
+//! turns what was found into a [`Verdict`]. Nothing
 //! leaves the device; this crate has no network code and logs nothing.
 //!
 //! ```
@@ -35,9 +36,13 @@
 //!
 //! # Features
 //!
+//! - `embedded` (default): runs classifiers in pure Rust, with `rten`.
+//! - `onnxruntime`: runs them on a shared library of ONNX Runtime that the host
+//!   names.
 //! - `publish`: building lists from feed rows ([`publish`]). A client does not
 //!   need it.
 
+pub mod classify;
 pub mod frame;
 pub mod hash;
 pub mod limits;
@@ -49,6 +54,7 @@ pub mod publish;
 pub mod scanner;
 pub mod verdict;
 
+pub use classify::{Classifier, Model, Runtime};
 pub use frame::Frame;
 pub use limits::{CancelToken, Limits};
 pub use list::HashList;

@@ -1,12 +1,14 @@
 //! The order of the stages.
 //!
-//! Exact digests, decode, perceptual hash, look-up, policy. Bytes never make a
-//! scan fail: what cannot be read is a finding, and the policy decides. This is
-//! the only place that catches a panic.
+//! Exact digests, decode, perceptual hash, look-up, classifiers, policy. Bytes
+//! never make a scan fail: what cannot be read is a finding, and the policy
+//! decides. This is the only place that catches a panic.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::classify::{Classifier, Scores, Tensor};
 use crate::frame::{Background, Frame};
 use crate::hash::pdq::{LOW_QUALITY, Pdq};
 use crate::hash::views::{Dihedral, View};
@@ -16,12 +18,14 @@ use crate::list::bands::Probes;
 use crate::list::{HashList, PROBES_PER_VIEW};
 use crate::media::{self, Fault};
 use crate::policy::Policy;
-use crate::verdict::{Clearance, Finding, Match, Media, Report, Timings};
+use crate::verdict::{Clearance, Finding, Match, Media, Part, Report, Timings};
 
-/// Scans media against lists and a policy. One serves all threads.
+/// Scans media against lists, with classifiers, by a policy. One serves all
+/// threads; clones share lists and models.
 #[derive(Clone, Debug)]
 pub struct Scanner {
     lists: Vec<HashList>,
+    classifiers: Vec<Classifier>,
     policy: Policy,
 }
 
@@ -29,6 +33,7 @@ pub struct Scanner {
 #[derive(Clone, Debug, Default)]
 pub struct ScannerBuilder {
     lists: Vec<HashList>,
+    classifiers: Vec<Classifier>,
     policy: Policy,
 }
 
@@ -39,6 +44,14 @@ pub enum BuildError {
     /// Two lists have one id, so a report could not say which one matched.
     #[error("two lists have the id `{0}`; load one of them")]
     SameList(String),
+    /// Two models have one name, so a report could not say which one spoke.
+    #[error("two models have the name `{0}`; load one of them")]
+    SameModel(String),
+    /// The policy wants a model to confirm what another flags.
+    #[error(
+        "the policy lets the model `{0}` confirm, and it is not loaded; load it, or take `confirm` out"
+    )]
+    NoModel(String),
 }
 
 impl ScannerBuilder {
@@ -46,6 +59,15 @@ impl ScannerBuilder {
     #[must_use]
     pub fn list(mut self, list: HashList) -> Self {
         self.lists.push(list);
+        self
+    }
+
+    /// Looks with one more model. One that the policy lets
+    /// [confirm](crate::policy) runs only where another flags; all others run on
+    /// every frame.
+    #[must_use]
+    pub fn classifier(mut self, classifier: Classifier) -> Self {
+        self.classifiers.push(classifier);
         self
     }
 
@@ -59,19 +81,41 @@ impl ScannerBuilder {
     /// The scanner.
     ///
     /// # Errors
-    /// [`BuildError::SameList`] when two lists share an id.
+    /// [`BuildError`] when two lists share an id or two models a name, or when
+    /// a model is missing that the policy names.
     pub fn build(self) -> Result<Scanner, BuildError> {
-        for (n, list) in self.lists.iter().enumerate() {
-            if self.lists[..n].iter().any(|other| other.id() == list.id()) {
-                return Err(BuildError::SameList(list.id().to_owned()));
-            }
+        let Self { lists, classifiers, policy } = self;
+        if let Some(id) = repeated(lists.iter().map(HashList::id)) {
+            return Err(BuildError::SameList(id.to_owned()));
         }
-        Ok(Scanner { lists: self.lists, policy: self.policy })
+        let names = || classifiers.iter().map(name);
+        if let Some(name) = repeated(names()) {
+            return Err(BuildError::SameModel(name.to_owned()));
+        }
+        if let Some(missing) =
+            policy.confirming_models().find(|&model| !names().any(|n| n == model))
+        {
+            return Err(BuildError::NoModel(missing.to_owned()));
+        }
+        Ok(Scanner { lists, classifiers, policy })
     }
 }
 
+/// The first that stands a second time.
+fn repeated<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    names
+        .clone()
+        .enumerate()
+        .find(|&(n, name)| names.clone().take(n).any(|other| other == name))
+        .map(|(_, name)| name)
+}
+
+fn name(classifier: &Classifier) -> &str {
+    &classifier.description().name
+}
+
 impl Scanner {
-    /// A scanner without lists and with the preset policy `default`.
+    /// A scanner without lists and models and with the preset policy `default`.
     pub fn builder() -> ScannerBuilder {
         ScannerBuilder::default()
     }
@@ -82,14 +126,32 @@ impl Scanner {
         &self.lists
     }
 
+    /// The models it looks with.
+    pub fn classifiers(&self) -> &[Classifier] {
+        &self.classifiers
+    }
+
     /// Scans the bytes of a file, exactly as they would be sent.
     ///
     /// Never fails and never panics: what could not be looked at is a finding
     /// in the report. (A panic inside a codec is caught and becomes
     /// `incomplete.internal`; the host's panic hook runs all the same.)
     pub fn scan(&self, bytes: &[u8], limits: &Limits) -> Report {
-        let budget = Budget::start(limits);
-        self.run(bytes, &budget, |scan| scan.decode(bytes))
+        self.scan_within(bytes, &Budget::start(limits))
+    }
+
+    /// Scans with what a budget has left.
+    pub(crate) fn scan_within(&self, bytes: &[u8], budget: &Budget) -> Report {
+        self.run(budget, |scan| {
+            scan.digest(bytes)?;
+            scan.decode(bytes)
+        })
+    }
+
+    /// The report of a scan that did not begin, for a host with a queue of its
+    /// own: the policy decides as on any other scan, and no bytes are cleared.
+    pub fn not_scanned(&self, reason: Incomplete) -> Report {
+        self.run(&Budget::start(&Limits::default()), |_| Err(reason.into()))
     }
 
     /// Scans pixels that the host decoded from `bytes` (HEIC, a video's
@@ -103,7 +165,8 @@ impl Scanner {
         limits: &Limits,
     ) -> Report {
         let budget = Budget::start(limits);
-        self.run(bytes, &budget, |scan| {
+        self.run(&budget, |scan| {
+            scan.digest(bytes)?;
             for frame in frames {
                 budget.charge_frame(frame.width(), frame.height())?;
                 scan.look_at(&frame)?;
@@ -112,21 +175,34 @@ impl Scanner {
         })
     }
 
+    /// Whether the model runs on every frame; the others confirm.
+    fn looks_first(&self, classifier: &Classifier) -> bool {
+        !self.policy.confirming_models().any(|model| model == name(classifier))
+    }
+
+    /// The models, by number, that have to confirm these scores.
+    fn to_confirm(&self, classifier: &Classifier, scores: &Scores) -> BTreeSet<usize> {
+        let labels = classifier.description().labels().zip(scores.as_slice());
+        let models =
+            labels.filter_map(|(label, &score)| self.policy.confirming_model(label, score));
+        models.filter_map(|model| self.classifiers.iter().position(|c| name(c) == model)).collect()
+    }
+
     fn run(
         &self,
-        bytes: &[u8],
         budget: &Budget,
-        frames: impl FnOnce(&mut Scan<'_>) -> Result<(), Fault>,
+        stages: impl FnOnce(&mut Scan<'_>) -> Result<(), Fault>,
     ) -> Report {
         let start = budget.now();
-        let mut scan = Scan::new(&self.lists, budget);
+        let mut scan = Scan::new(self, budget);
         let stages = AssertUnwindSafe(|| {
-            let outcome = scan.digest(bytes).and_then(|()| frames(&mut scan));
+            let outcome = stages(&mut scan);
             scan.finish(outcome);
         });
         if catch_unwind(stages).is_err() {
             scan.find(Finding::Incomplete(Incomplete::Internal));
         }
+        scan.find_labels();
         let (findings, mut timings) = (scan.findings, scan.timings);
         let decided = budget.now();
         let (verdict, findings) = self.policy.decide(findings);
@@ -139,6 +215,7 @@ impl Scanner {
             clearance: Clearance::of(scan.blake3),
             media: scan.media,
             frames: scan.frames,
+            inferences: scan.inferences,
             timings,
         }
     }
@@ -146,38 +223,58 @@ impl Scanner {
 
 /// One scan on its way. What it has found survives a panic.
 struct Scan<'s> {
-    lists: &'s [HashList],
+    scanner: &'s Scanner,
     budget: &'s Budget,
     findings: Vec<Finding>,
     /// For each list, whether a near match was found.
     near: Vec<bool>,
     media: Option<Media>,
     frames: u32,
+    inferences: u32,
     blake3: Option<[u8; 32]>,
     timings: Timings,
     /// Hashes looked up last; a still moment of an animation is not looked up again.
     seen: Vec<PerceptualHash>,
+    /// For each classifier, what it has seen so far.
+    classified: Vec<Classified>,
+}
+
+#[derive(Clone, Default)]
+struct Classified {
+    highest: Option<Scores>,
+    /// The last frame; a still moment is not classified again.
+    last: Vec<Tensor>,
 }
 
 impl<'s> Scan<'s> {
-    fn new(lists: &'s [HashList], budget: &'s Budget) -> Self {
-        let findings = if lists.is_empty() { vec![Finding::NoData] } else { vec![] };
+    fn new(scanner: &'s Scanner, budget: &'s Budget) -> Self {
+        let mut findings = Vec::new();
+        if scanner.lists.is_empty() {
+            findings.push(Finding::NoData(Part::List));
+        }
+        if scanner.policy.has_label_rules()
+            && !scanner.classifiers.iter().any(|c| scanner.looks_first(c))
+        {
+            findings.push(Finding::NoData(Part::Model));
+        }
         Self {
-            lists,
+            scanner,
             budget,
             findings,
-            near: vec![false; lists.len()],
+            near: vec![false; scanner.lists.len()],
             media: None,
             frames: 0,
+            inferences: 0,
             blake3: None,
             timings: Timings::default(),
             seen: Vec::new(),
+            classified: vec![Classified::default(); scanner.classifiers.len()],
         }
     }
 
     fn digest(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.budget.charge_input(bytes.len())?;
-        let used = self.lists.iter().map(HashList::algorithms);
+        let used = self.scanner.lists.iter().map(HashList::algorithms);
         let always = [Algorithm::Blake3].into_iter().collect();
         let wanted = used.fold(always, Algorithms::union);
         let digests = timed(self.budget, &mut self.timings.digest, || {
@@ -187,7 +284,7 @@ impl<'s> Scan<'s> {
             if digest.algorithm() == Algorithm::Blake3 {
                 self.blake3 = digest.as_bytes().try_into().ok();
             }
-            for list in self.lists {
+            for list in &self.scanner.lists {
                 if timed(self.budget, &mut self.timings.lookup, || list.contains(digest)) {
                     self.findings.push(matched(list, Match::Exact(digest.algorithm())));
                 }
@@ -211,14 +308,22 @@ impl<'s> Scan<'s> {
 
     fn look_at(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         self.frames += 1;
-        if self.lists.iter().all(|list| !list.algorithms().iter().any(Algorithm::is_perceptual)) {
-            return Ok(());
-        }
         let backgrounds: &[Background] = if frame.has_transparency() {
             &[Background::White, Background::Black]
         } else {
             &[Background::White]
         };
+        let perceptual = |list: &HashList| list.algorithms().iter().any(Algorithm::is_perceptual);
+        if self.scanner.lists.iter().any(perceptual) {
+            self.compare(frame, backgrounds)?;
+        }
+        let start = self.budget.now();
+        let outcome = self.classify(frame, backgrounds);
+        self.timings.classify += self.budget.now().saturating_sub(start);
+        Ok(outcome?)
+    }
+
+    fn compare(&mut self, frame: &Frame<'_>, backgrounds: &[Background]) -> Result<(), Fault> {
         let mut hashes = Vec::new();
         for &background in backgrounds {
             let budget = self.budget;
@@ -244,7 +349,7 @@ impl<'s> Scan<'s> {
             let view = View::dihedral(pdq, symmetry);
             // One set of probes for all lists of a profile.
             let mut made: Vec<Probes> = Vec::new();
-            for (list, near) in self.lists.iter().zip(&mut self.near) {
+            for (list, near) in self.scanner.lists.iter().zip(&mut self.near) {
                 if *near {
                     continue;
                 }
@@ -264,6 +369,59 @@ impl<'s> Scan<'s> {
         });
         self.timings.lookup += self.budget.now().saturating_sub(start);
         outcome
+    }
+
+    fn classify(
+        &mut self,
+        frame: &Frame<'_>,
+        backgrounds: &[Background],
+    ) -> Result<(), Incomplete> {
+        let scanner = self.scanner;
+        for (n, classifier) in scanner.classifiers.iter().enumerate() {
+            if !scanner.looks_first(classifier) {
+                continue;
+            }
+            let mut tensors = Vec::new();
+            for &background in backgrounds {
+                let tensor = classifier.prepare(frame, background, self.budget)?;
+                if !self.classified[n].last.contains(&tensor) && !tensors.contains(&tensor) {
+                    let scores = self.infer(n, &tensor)?;
+                    for m in scanner.to_confirm(classifier, &scores) {
+                        let second =
+                            scanner.classifiers[m].prepare(frame, background, self.budget)?;
+                        self.infer(m, &second)?;
+                    }
+                }
+                tensors.push(tensor);
+            }
+            self.classified[n].last = tensors;
+        }
+        Ok(())
+    }
+
+    fn infer(&mut self, n: usize, tensor: &Tensor) -> Result<Scores, Incomplete> {
+        let scores = self.scanner.classifiers[n].scores(tensor, self.budget)?;
+        self.inferences += 1;
+        match &mut self.classified[n].highest {
+            Some(highest) => highest.raise(&scores),
+            none => *none = Some(scores.clone()),
+        }
+        Ok(scores)
+    }
+
+    fn find_labels(&mut self) {
+        for (classifier, classified) in self.scanner.classifiers.iter().zip(&self.classified) {
+            let Some(scores) = &classified.highest else { continue };
+            let description = classifier.description();
+            for (label, &score) in description.labels().zip(scores.as_slice()) {
+                self.findings.push(Finding::Label {
+                    model: description.name.clone(),
+                    version: description.version.clone(),
+                    label: label.to_owned(),
+                    score,
+                });
+            }
+        }
     }
 
     fn finish(&mut self, outcome: Result<(), Fault>) {

@@ -10,12 +10,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod hash;
 mod input;
 mod list;
+mod model;
 mod scan;
 
 /// Checks pictures against hidden hash lists before they are encrypted and sent.
 ///
 /// Exit codes: 0 all is well, 1 something was warned about, asked about or
-/// blocked, 2 wrong usage, an unusable list or an I/O error.
+/// blocked, 2 wrong usage, an unusable list or model, or an I/O error.
 #[derive(Parser)]
 #[command(name = "presend", version)]
 struct Cli {
@@ -32,6 +33,9 @@ enum Command {
     /// Inspect a list file.
     #[command(subcommand)]
     List(list::Command),
+    /// Inspect a model's folder.
+    #[command(subcommand)]
+    Model(model::Command),
     /// Write the official test picture, which the demonstration list always holds.
     TestPicture {
         /// Where to write it (PNG).
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => args.run(),
         Command::Hash(args) => args.run(),
         Command::List(command) => command.run(),
+        Command::Model(command) => command.run(),
         Command::TestPicture { file } => std::fs::write(&file, list::TEST_PICTURE)
             .map(|()| Outcome::Clean)
             .map_err(|error| Failure::at(&file, error)),

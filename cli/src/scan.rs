@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use presend::verdict::{Finding, Judged, Match};
-use presend::{CancelToken, Limits, Policy, Report, Scanner, Verdict};
+use presend::{CancelToken, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
 use serde_json::{Value, json};
 
 use crate::input::{self, Input};
+use crate::model::ModelArgs;
 use crate::{Failure, Outcome, list};
 
 #[derive(clap::Args)]
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     /// List to compare with; may be repeated [default: the embedded demonstration list].
     #[arg(long, value_name = "FILE")]
     list: Vec<PathBuf>,
+    #[command(flatten)]
+    models: ModelArgs,
     /// Policy file, or one of the presets default, teen and off.
     #[arg(long, default_value = "default", value_name = "FILE|PRESET")]
     policy: PathBuf,
@@ -46,7 +49,8 @@ impl Args {
         let start = Instant::now();
         let lists = list::open_all(&self.list)?;
         let builder = Scanner::builder().policy(self.read_policy()?);
-        let builder = lists.into_iter().fold(builder, presend::ScannerBuilder::list);
+        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
+        let builder = self.models.open()?.into_iter().fold(builder, ScannerBuilder::classifier);
         let scanner = builder.build().map_err(|error| Failure::new(error.to_string()))?;
         if self.list.is_empty() && !self.quiet && !self.json {
             eprintln!(
@@ -140,7 +144,11 @@ impl Args {
             }
             Ok((report, _)) => {
                 let reason = report.reason().map(|Judged { finding, rule, .. }| {
-                    format!("  {}: {finding} (rule {rule})", finding.code())
+                    let score = match finding {
+                        Finding::Label { score, .. } => format!(" {score}"),
+                        _ => String::new(),
+                    };
+                    format!("  {}{score}: {finding} (rule {rule})", finding.code())
                 });
                 writeln!(
                     out,
@@ -237,12 +245,14 @@ fn to_json(path: &Path, report: &Report, read: Duration) -> Value {
         "width": report.media.map(|media| media.width),
         "height": report.media.map(|media| media.height),
         "frames": report.frames,
+        "inferences": report.inferences,
         "timings_us": {
             "read": micros(read),
             "digest": micros(timings.digest),
             "decode": micros(timings.decode),
             "hash": micros(timings.hash),
             "lookup": micros(timings.lookup),
+            "classify": micros(timings.classify),
             "policy": micros(timings.policy),
             "total": micros(timings.total),
         },
@@ -267,6 +277,8 @@ fn finding_json(judged: &Judged) -> Value {
             _ => json!({}),
         },
         Finding::Label { model, version, label, score } => {
+            // As a decimal of three places, not as the f32 next to it.
+            let score = (f64::from(*score) * 1000.0).round() / 1000.0;
             json!({ "model": model, "model_version": version, "label": label, "score": score })
         }
         _ => json!({}),

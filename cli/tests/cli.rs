@@ -168,11 +168,11 @@ fn a_deadline_that_cannot_be_kept_is_asked_about() {
 fn policies_are_presets_or_files() {
     assert_eq!(run(&["scan", "--policy", "off", "tests/data/media"]).0, 0);
     let file = folder("policy").join("policy.toml");
-    std::fs::write(&file, "no-data = 'ask'\nlow_quality = 'allow'\n").expect("written");
+    std::fs::write(&file, "low-quality = 'allow'\nno_data = 'ask'\n").expect("written");
     let (code, _, err) =
         run(&["scan", "--policy", file.to_str().expect("UTF-8"), "tests/data/media"]);
     assert_eq!(code, 2);
-    assert!(err.contains("policy line 2: unknown field `low_quality`"), "{err}");
+    assert!(err.contains("policy line 2: unknown field `no_data`"), "{err}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The suite: presend's promises, each with expected values that are somebody
 //! else's.
 
+mod classify;
 mod corpus;
 mod demo;
 mod jpeg;

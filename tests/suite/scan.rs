@@ -10,7 +10,7 @@ use presend::hash::views::Dihedral;
 use presend::limits::{Clock, Incomplete};
 use presend::publish::{self, Feed, Parameters};
 use presend::scanner::BuildError;
-use presend::verdict::{Match, NotScanned};
+use presend::verdict::{Match, NotScanned, Part};
 use presend::{Finding, HashList, Limits, Policy, Report, Scanner, Verdict};
 
 use crate::{read, root};
@@ -27,8 +27,10 @@ fn scan(path: &str) -> Report {
     scanner().scan(&read(root(path)), &Limits::default())
 }
 
+/// What was found; that no model is loaded stands in every report here.
 fn findings(report: &Report) -> Vec<Finding> {
-    report.findings.iter().map(|judged| judged.finding.clone()).collect()
+    let all = report.findings.iter().map(|judged| judged.finding.clone());
+    all.filter(|finding| *finding != Finding::NoData(Part::Model)).collect()
 }
 
 fn incomplete(reason: Incomplete) -> Finding {
@@ -253,7 +255,10 @@ fn without_a_list_nothing_was_compared() {
     let scanner = Scanner::builder().build().expect("no list is fine");
     let bytes = read(root("tests/data/media/waves.jpg"));
     let report = scanner.scan(&bytes, &Limits::default());
-    assert_eq!((report.verdict, findings(&report)), (Verdict::Ask, vec![Finding::NoData]));
+    assert_eq!(
+        (report.verdict, findings(&report)),
+        (Verdict::Ask, vec![Finding::NoData(Part::List)])
+    );
 }
 
 #[test]
@@ -269,7 +274,7 @@ fn a_panic_below_becomes_a_finding() {
 
 #[test]
 fn the_policy_decides_and_names_its_rule() {
-    let policy = "no-data = 'ask'\nlow-quality = 'allow'\n\
+    let policy = "low-quality = 'allow'\n[no-data]\nlist = 'ask'\nmodel = 'ask'\n\
         [list.default]\nexact = 'allow'\nnear = 'allow'\n[list.demo]\nnear = 'warn'\n\
         [incomplete]\ndefault = 'ask'\n[unsupported]\ndefault = 'ask'\n";
     let policy = Policy::parse(policy).expect("a policy");

@@ -1,0 +1,314 @@
+//! Models, runtimes and what the scanner makes of scores.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use presend::classify::{GOLDEN_TOLERANCE, ModelError};
+use presend::frame::{Background, Frame, Layout};
+use presend::limits::{Budget, Incomplete};
+use presend::scanner::BuildError;
+use presend::verdict::Part;
+use presend::{
+    CancelToken, Classifier, Finding, Limits, Model, Policy, Report, Runtime, Scanner, Verdict,
+};
+
+use crate::{read, root};
+
+/// The smallest model: which primary colour is strongest?
+fn mean_colour() -> Model {
+    Model::read(&root("tests/data/models/mean-colour-1")).expect("a model")
+}
+
+/// The same with a changed description.
+fn changed(from: &str, to: &str) -> Result<Model, ModelError> {
+    let folder = root("tests/data/models/mean-colour-1");
+    let text = String::from_utf8(read(folder.join("model.toml"))).expect("UTF-8");
+    assert!(text.contains(from), "{from}");
+    let goldens = ["dusk.png", "moss.png"].map(|name| read(folder.join(name)));
+    Model::new(&text.replacen(from, to, 1), read(folder.join("model.onnx")), goldens)
+}
+
+fn open(model: &Model) -> Classifier {
+    Classifier::open(model, &Runtime::embedded()).expect("it opens")
+}
+
+/// ONNX Runtime's library, where the environment names one.
+fn library() -> Option<PathBuf> {
+    let path = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    if path.is_none() {
+        eprintln!("skipped: ORT_DYLIB_PATH names no library of ONNX Runtime");
+    }
+    path
+}
+
+fn every_model() -> Vec<Model> {
+    let folders = root("models").read_dir().expect("a folder");
+    let folders = folders.map(|entry| entry.expect("a folder").path());
+    let mut folders: Vec<_> = folders.filter(|path| path.join("model.toml").exists()).collect();
+    folders.push(root("tests/data/models/mean-colour-1"));
+    folders.sort();
+    let named = |path: &PathBuf| {
+        let model = Model::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let (name, version) = (&model.description().name, &model.description().version);
+        assert_eq!(path.file_name().expect("a name"), format!("{name}-{version}").as_str());
+        model
+    };
+    folders.iter().map(named).collect()
+}
+
+#[test]
+fn every_golden_input_has_its_scores_on_both_runtimes() {
+    let mut runtimes = vec![("embedded", Runtime::embedded())];
+    runtimes.extend(library().map(|path| ("ONNX Runtime", Runtime::onnx_runtime(path))));
+    let models = every_model();
+    assert!(models.len() >= 4, "{models:?}");
+    for model in &models {
+        for (name, runtime) in &runtimes {
+            let rows = Classifier::open(model, runtime).and_then(|opened| opened.verify(model));
+            let rows = rows.unwrap_or_else(|error| panic!("{model:?} on {name}: {error}"));
+            let largest = rows.iter().map(|row| row.1).fold(0.0, f32::max);
+            println!(
+                "{model:?} on {name}: {} golden inputs, largest difference {largest:e}",
+                rows.len()
+            );
+            assert!(rows.len() >= 2 && largest <= GOLDEN_TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn another_order_of_channels_fails_the_golden_input() {
+    let model = changed("\"BGR\"", "\"RGB\"").expect("a description like any other");
+    let error = Classifier::open(&model, &Runtime::embedded()).expect_err("refused");
+    assert!(matches!(error, ModelError::Golden { difference, .. } if difference > 0.1), "{error}");
+}
+
+#[test]
+fn a_changed_onnx_file_is_refused() {
+    let folder = root("tests/data/models/mean-colour-1");
+    let text = String::from_utf8(read(folder.join("model.toml"))).expect("UTF-8");
+    let mut onnx = read(folder.join("model.onnx"));
+    *onnx.last_mut().expect("a byte") ^= 1;
+    let golden = read(folder.join("dusk.png"));
+    assert_eq!(Model::new(&text, onnx, [golden]).err(), Some(ModelError::Digest));
+    let onnx = read(folder.join("model.onnx"));
+    let none: [Cow<'static, [u8]>; 0] = [];
+    assert_eq!(Model::new(&text, onnx, none).err(), Some(ModelError::NoGolden));
+}
+
+#[test]
+fn mistakes_in_a_description_are_told() {
+    for (from, to, message) in [
+        ("layout = \"NCHW\"", "layout = \"CHWN\"", "line 12: unknown variant `CHWN`"),
+        ("std =", "sdt =", "line 16: unknown field `sdt`"),
+        ("shorter-side = 8", "shorter-side = 8, stretch = [8, 8]", "either `stretch` or"),
+        ("shorter-side = 8", "shorter-side = 7", "`resize` must cover the shape"),
+        ("shorter-side = 8", "stretch = [8, 5000]", "sides of 1 to 1024"),
+        ("[1, 3, 8, 8]", "[2, 3, 8, 8]", "`shape` must be one picture"),
+        ("[1, 3, 8, 8]", "[1, 3, 8, 8000000000]", "`shape` must be one picture"),
+        ("0.229, 0", "0.0, 0", "`std` must not be 0"),
+        ("0.229, 0", "nan, 0", "must be numbers"),
+        ("\"mean-colour\"", "\"../up\"", "`name` must be"),
+        ("\"model.onnx\"", "\"../model.onnx\"", "`file` must name a file inside"),
+        ("\"dusk.png\"", "\"/etc/dusk.png\"", "a file inside the folder"),
+        ("\"blue\"]", "\"blue\", \"blue\"]", "no label may stand twice"),
+        ("\"blue\"]", "\"blue\\nred\"]", "a label must be"),
+        ("\"blue\"]", "\"blue\", \"white\"]", "an entry for each of `labels`"),
+        ("warm = [\"red\"", "warm = [\"rad\"", "`merged` may only sum up"),
+        ("blake3 = \"2", "blake3 = \"x", "`blake3` must be"),
+    ] {
+        let error = changed(from, to).expect_err(to);
+        assert!(matches!(error, ModelError::Description(_)), "{error:?}");
+        assert!(error.to_string().contains(message), "{to}: {error}");
+    }
+}
+
+#[test]
+fn a_golden_input_of_another_size_is_refused() {
+    let folder = root("tests/data/models/mean-colour-1");
+    let text = String::from_utf8(read(folder.join("model.toml"))).expect("UTF-8");
+    let picture = read(root("tests/data/media/test-picture.png"));
+    let model = Model::new(&text, read(folder.join("model.onnx")), [picture]).expect("a model");
+    let error = Classifier::open(&model, &Runtime::embedded()).expect_err("refused");
+    assert_eq!(error, ModelError::GoldenInput("dusk.png".into()));
+}
+
+#[test]
+fn what_the_runtime_cannot_run_is_refused() {
+    for (from, to) in [("\"picture\"", "\"image\""), ("\"logits\"", "\"probs\"")] {
+        let error = Classifier::open(&changed(from, to).expect("a model"), &Runtime::embedded());
+        assert!(matches!(error, Err(ModelError::Unusable(_))), "{to}");
+    }
+    let missing = Runtime::onnx_runtime("no-such-library.so");
+    let error = Classifier::open(&mean_colour(), &missing);
+    assert!(matches!(error, Err(ModelError::Runtime(_) | ModelError::NotBuilt { .. })));
+}
+
+#[test]
+fn a_folder_that_misses_a_file_names_it() {
+    let error = Model::read(&root("tests/data/media")).expect_err("not a model");
+    assert!(matches!(&error, ModelError::File { file, .. } if file == "model.toml"), "{error}");
+}
+
+/// A square of one colour.
+fn square(rgb: [u8; 3]) -> Frame<'static> {
+    Frame::new(20, 20, Layout::Rgb8, rgb.repeat(400)).expect("a frame")
+}
+
+const RED: [u8; 3] = [220, 20, 20];
+const GREEN: [u8; 3] = [20, 220, 20];
+
+/// A policy with this rule for labels, for scanners without a list.
+fn policy(labels: &str) -> Policy {
+    let text = "low-quality = 'allow'\n[no-data]\nlist = 'allow'\nmodel = 'ask'\n\
+        [list.default]\nexact = 'block'\nnear = 'block'\n\
+        [incomplete]\ndefault = 'ask'\n[unsupported]\ndefault = 'ask'\n";
+    Policy::parse(&(text.to_owned() + labels)).expect("a policy")
+}
+
+/// The score that a report gives a label; the first model's, where two have it.
+fn score(report: &Report, wanted: &str) -> Option<f32> {
+    report.findings.iter().find_map(|judged| match &judged.finding {
+        Finding::Label { label, score, .. } if label == wanted => Some(*score),
+        _ => None,
+    })
+}
+
+#[test]
+fn labels_are_found_and_the_policy_gives_them_meaning() {
+    let scanner = Scanner::builder()
+        .classifier(open(&mean_colour()))
+        .policy(policy("[label.red]\nask = 0.8\n"))
+        .build()
+        .expect("one model");
+    let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Ask);
+    let reason = report.reason().expect("a reason");
+    assert_eq!(reason.rule, "label.red.ask");
+    let Finding::Label { model, version, label, score: red } = &reason.finding else { panic!() };
+    assert_eq!((model.as_str(), version.as_str(), label.as_str()), ("mean-colour", "1", "red"));
+    assert_eq!(*red, (red * 1000.0).round() / 1000.0);
+    assert_eq!(score(&report, "warm").map(|warm| warm >= *red), Some(true), "red and green");
+    assert_eq!(report.inferences, 1);
+
+    let report = scanner.scan_frames(b"x", [square(GREEN)], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Allow);
+    assert!(score(&report, "red") < Some(0.1));
+}
+
+#[test]
+fn the_reddest_frame_counts_and_a_still_moment_is_seen_once() {
+    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let frames = [GREEN, GREEN, RED, RED, GREEN].map(square);
+    let report = scanner.scan_frames(b"x", frames, &Limits::default());
+    assert!(score(&report, "red") > Some(0.9) && score(&report, "green") > Some(0.9));
+    assert_eq!((report.frames, report.inferences), (5, 3));
+}
+
+#[test]
+fn clear_pixels_are_seen_over_white_and_over_black() {
+    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let clear = Frame::new(8, 8, Layout::Rgba8, [220, 20, 20, 128].repeat(64)).expect("a frame");
+    let report = scanner.scan_frames(b"x", [clear], &Limits::default());
+    assert_eq!(report.inferences, 2);
+}
+
+#[test]
+fn without_a_model_a_rule_for_labels_has_no_data() {
+    for (labels, expected) in
+        [("[label.red]\nask = 0.8\n", vec![Finding::NoData(Part::Model)]), ("", vec![])]
+    {
+        let scanner = Scanner::builder().policy(policy(labels)).build().expect("no parts");
+        let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
+        let findings = report.findings.iter().map(|judged| judged.finding.clone());
+        let findings: Vec<_> = findings.filter(|f| *f != Finding::NoData(Part::List)).collect();
+        assert_eq!(findings, expected);
+    }
+}
+
+/// The small model under another name.
+fn second() -> Classifier {
+    open(&changed("\"mean-colour\"", "\"second\"").expect("a model"))
+}
+
+#[test]
+fn a_second_model_runs_only_where_the_first_flags() {
+    let confirm = |label: &str| {
+        policy(&format!(
+            "[label.red]\nblock = 0.8\nconfirm = {{ model = 'second', label = '{label}', at = 0.5 }}\n"
+        ))
+    };
+    let scanner = |label| {
+        let parts = Scanner::builder().classifier(open(&mean_colour())).classifier(second());
+        parts.policy(confirm(label)).build().expect("two models")
+    };
+    let scan = |label, frames: &[[u8; 3]]| {
+        let frames: Vec<_> = frames.iter().map(|&rgb| square(rgb)).collect();
+        scanner(label).scan_frames(b"x", frames, &Limits::default())
+    };
+    let agreed = scan("red", &[RED]);
+    assert_eq!((agreed.verdict, agreed.inferences), (Verdict::Block, 2));
+    let denied = scan("blue", &[RED]);
+    assert_eq!((denied.verdict, denied.inferences), (Verdict::Allow, 2));
+    assert!(denied.findings.iter().any(|judged| judged.rule == "label.red.unconfirmed"));
+    let unflagged = scan("red", &[GREEN]);
+    assert_eq!((unflagged.verdict, unflagged.inferences), (Verdict::Allow, 1));
+    assert_eq!(scan("red", &[GREEN, RED]).inferences, 3);
+}
+
+#[test]
+fn a_scanner_has_every_model_its_policy_names_and_each_once() {
+    let text = "[label.red]\nask = 0.5\nconfirm = { model = 'second', label = 'red', at = 0.5 }\n";
+    let first = || Scanner::builder().classifier(open(&mean_colour()));
+    let built = first().policy(policy(text)).build();
+    assert_eq!(built.err(), Some(BuildError::NoModel("second".into())));
+    let built = first().classifier(open(&mean_colour())).build();
+    assert_eq!(built.err(), Some(BuildError::SameModel("mean-colour".into())));
+}
+
+#[test]
+fn a_cancelled_scan_runs_no_model() {
+    let classifier = open(&mean_colour());
+    let limits = Limits { cancel: CancelToken::default(), ..Limits::default() };
+    let budget = Budget::start(&limits);
+    let tensor = classifier.prepare(&square(RED), Background::White, &budget).expect("a tensor");
+    limits.cancel.cancel();
+    assert_eq!(classifier.scores(&tensor, &budget), Err(Incomplete::Cancelled));
+    let again = classifier.prepare(&square(RED), Background::White, &budget);
+    assert_eq!(again, Err(Incomplete::Cancelled));
+}
+
+#[test]
+fn a_strip_that_would_be_resized_beyond_all_memory_is_refused() {
+    let pixels = vec![200; 3 * 50_000_000];
+    let strip = Frame::new(50_000_000, 1, Layout::Rgb8, pixels).expect("a frame");
+    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let report = scanner.scan_frames(b"x", [strip], &Limits::default());
+    let expected = Finding::Incomplete(Incomplete::TooMuchMemory);
+    assert!(report.findings.iter().any(|judged| judged.finding == expected));
+    assert!(report.verdict >= Verdict::Ask);
+}
+
+#[test]
+fn no_score_is_shown_by_debug() {
+    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
+    let red = score(&report, "red").expect("a score");
+    let shown = format!("{report:?} {scanner:?}");
+    assert!(shown.contains("sees red") && !shown.contains(&red.to_string()), "{shown}");
+}
+
+#[test]
+fn one_load_serves_all_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Classifier>();
+    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let expected = scanner.scan_frames(b"x", [square(RED)], &Limits::default()).findings;
+    std::thread::scope(|scope| {
+        let scan = || scanner.scan_frames(b"x", [square(RED)], &Limits::default()).findings;
+        let scans: Vec<_> = (0..4).map(|_| scope.spawn(scan)).collect();
+        for scan in scans {
+            assert_eq!(scan.join().expect("no panic"), expected);
+        }
+    });
+}
