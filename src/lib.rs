@@ -39,12 +39,15 @@
 //! - `embedded` (default): runs classifiers in pure Rust, with `rten`.
 //! - `onnxruntime`: runs them on a shared library of ONNX Runtime that the host
 //!   names.
+//! - `tokio`: the asynchronous [`hook`].
 //! - `publish`: building lists from feed rows ([`publish`]). A client does not
 //!   need it.
 
 pub mod classify;
 pub mod frame;
 pub mod hash;
+#[cfg(feature = "tokio")]
+pub mod hook;
 pub mod limits;
 pub mod list;
 pub mod media;

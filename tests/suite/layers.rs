@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every room and the rooms it may use. `crate::` paths elsewhere are upward.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("limits", &[]),
     ("frame", &[]),
     ("media", &["limits", "frame"]),
@@ -16,12 +16,13 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("verdict", &["limits", "media", "hash", "list"]),
     ("policy", &["limits", "media", "hash", "verdict"]),
     ("scanner", &["limits", "frame", "media", "hash", "classify", "list", "verdict", "policy"]),
+    ("hook", &["limits", "scanner", "verdict"]),
     ("publish", &["hash", "list"]),
     (
         "lib",
         &[
-            "classify", "frame", "hash", "limits", "list", "media", "policy", "publish", "scanner",
-            "verdict",
+            "classify", "frame", "hash", "hook", "limits", "list", "media", "policy", "publish",
+            "scanner", "verdict",
         ],
     ),
 ];

@@ -4,11 +4,13 @@
 mod classify;
 mod corpus;
 mod demo;
+mod hook;
 mod jpeg;
 mod layers;
 mod lists;
 mod media;
 mod pdq;
+mod pre_send;
 mod reference;
 mod scan;
 
