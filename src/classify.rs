@@ -97,7 +97,7 @@ impl Classifier {
 
     fn check(&self, golden: Golden<'_>) -> Result<f32, ModelError> {
         let tensor = golden.tensor(&self.0.description.input)?;
-        let scores = self.run(&tensor).map_err(|_| ModelError::Golden {
+        let scores = self.unrounded(&tensor).map_err(|_| ModelError::Golden {
             input: golden.name.to_owned(),
             difference: f32::INFINITY,
         })?;
@@ -137,7 +137,7 @@ impl Classifier {
     /// with something that is not a score.
     pub fn scores(&self, tensor: &Tensor, budget: &Budget) -> Result<Scores, Incomplete> {
         budget.check()?;
-        let raw = self.run(tensor)?;
+        let raw = self.unrounded(tensor)?;
         let merged = self.0.description.output.merged.values().map(|parts| {
             let at = |part| self.0.description.output.labels.iter().position(|label| label == part);
             parts.iter().filter_map(|part| raw.get(at(part)?)).sum::<f32>()
@@ -146,8 +146,13 @@ impl Classifier {
         Ok(Scores { rounded })
     }
 
-    /// The scores of the model's own labels, unrounded.
-    fn run(&self, tensor: &Tensor) -> Result<Vec<f32>, Incomplete> {
+    /// The scores of the model's own labels as the runtime computes them, for
+    /// those who measure a model.
+    ///
+    /// # Errors
+    /// [`Incomplete::Internal`] when the runtime fails or answers with something
+    /// that is not a score.
+    pub fn unrounded(&self, tensor: &Tensor) -> Result<Vec<f32>, Incomplete> {
         let Description { output, .. } = &self.0.description;
         let raw = self.0.session.run(tensor).map_err(|_| Incomplete::Internal)?;
         if raw.len() != output.labels.len() {

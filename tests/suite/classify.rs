@@ -77,6 +77,65 @@ fn every_golden_input_has_its_scores_on_both_runtimes() {
 }
 
 #[test]
+fn pictures_from_their_files_have_the_scores_of_the_models_own_tools() {
+    let model = Model::read(&root("models/nsfwjs-mid-1")).expect("a model");
+    let scanner = Scanner::builder().classifier(open(&model)).build().expect("one model");
+    let rows = crate::table(root("tests/data/scores.csv"));
+    assert!(rows.len() >= 16, "{}", rows.len());
+    for row in rows {
+        let file = &row["file"];
+        let report = scanner.scan(&read(root("tests/data").join(file)), &Limits::default());
+        for label in ["Drawing", "Hentai", "Neutral", "Porn", "Sexy", "sexual"] {
+            let expected: f32 = row[label].parse().expect("a number");
+            let ours = score(&report, label).expect("a score");
+            assert!((ours - expected).abs() <= 0.002, "{file}: {label} {ours}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn both_runtimes_give_every_picture_the_same_scores() {
+    let Some(library) = library() else { return };
+    let budget = Budget::start(&Limits { pixels: u64::MAX, frames: u32::MAX, ..Limits::default() });
+    let mut pictures = Vec::new();
+    for folder in ["tests/data/media", "tests/data/vectors", "hashlists/demo/pictures"] {
+        for entry in root(folder).read_dir().expect("a folder") {
+            let bytes = read(entry.expect("a file").path());
+            let frames = presend::media::open(&bytes, &budget).into_iter().flatten();
+            pictures.extend(frames.filter_map(Result::ok));
+        }
+    }
+    // Every picture as a whole, and pieces of it from many places.
+    let inputs: Vec<Frame<'static>> = pictures
+        .iter()
+        .flat_map(|picture| (0..20).filter_map(move |n| piece(picture, n)))
+        .collect();
+    assert!(inputs.len() >= 400, "{}", inputs.len());
+    for model in every_model() {
+        let ours = open(&model);
+        let theirs = Classifier::open(&model, &Runtime::onnx_runtime(&library)).expect("it opens");
+        let difference = inputs.iter().map(|frame| {
+            let tensor = ours.prepare(frame, Background::White, &budget).expect("a tensor");
+            let scores = [&ours, &theirs].map(|opened| opened.unrounded(&tensor).expect("scores"));
+            scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        });
+        let largest = difference.fold(0.0, f32::max);
+        println!("{model:?}: {} inputs, largest difference {largest:e}", inputs.len());
+        assert!(largest <= 0.001);
+    }
+}
+
+/// A square of the picture, further down and to the right the higher `n`; none
+/// where the picture is too small for it.
+fn piece(picture: &Frame<'_>, n: u32) -> Option<Frame<'static>> {
+    let side = picture.width().min(picture.height()) * (20 - n / 2) / 20;
+    let (left, top) = ((picture.width() - side) * (n % 4) / 3, (picture.height() - side) * n / 19);
+    let at = |n: u32| picture.rgb(left + n % side, top + n / side, Background::White);
+    let pixels: Vec<u8> = (0..side * side).flat_map(at).collect();
+    Frame::new(side, side, Layout::Rgb8, pixels).ok().filter(|_| side >= 16)
+}
+
+#[test]
 fn another_order_of_channels_fails_the_golden_input() {
     let model = changed("\"BGR\"", "\"RGB\"").expect("a description like any other");
     let error = Classifier::open(&model, &Runtime::embedded()).expect_err("refused");

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import broken, demo, hidden, jpeg, models, modes, orient, vectors
+import broken, demo, hidden, jpeg, models, modes, orient, scores, vectors
 
 DATA = Path(__file__).resolve().parents[1]
 DEMO = DATA.parents[1] / "hashlists/demo"
@@ -22,3 +22,4 @@ if "--csv" not in sys.argv:
 demo.table(DEMO)
 for room in (vectors, modes, orient, jpeg):
     room.table(DATA / room.__name__)
+scores.table(DATA)
