@@ -14,6 +14,7 @@ import png
 from PIL import Image
 
 HERE = Path(__file__).parent
+MEAN_COLOUR = HERE / "../tests/data/models/mean-colour-1"
 W, H = 16, 12
 
 
@@ -23,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"list": lists(), "policy": policies(), "feed": feeds()}
+    targets |= {"list": lists(), "policy": policies(), "feed": feeds(), "model": models(), "onnx": onnxs()}
     for target, files in targets.items():
         assert len(files) <= 12 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -227,6 +228,30 @@ def policies():
         "unknown-verdict": off.replace(b'"allow"', b'"never"', 1),
         "missing-section": off[: off.index(b"[incomplete]")],
         "not-toml": "no-data = \"ask\u00e9\n[".encode(),
+    }
+
+
+def models():
+    text = (MEAN_COLOUR / "model.toml").read_bytes()
+    return {
+        "mean-colour": text,
+        "stretched": text.replace(b"shorter-side = 8", b"stretch = [40, 9]"),
+        "corners": text.replace(b"bilinear-antialias", b"bilinear-align-corners"),
+        "rows-first": text.replace(b"NCHW", b"NHWC").replace(b"[1, 3, 8, 8]", b"[1, 8, 8, 3]"),
+        "two-labels": text.replace(b', "blue"]', b"]"),
+        "path-escape": text.replace(b'"model.onnx"', b'"../model.onnx"'),
+        "cut": text[: len(text) // 2],
+    }
+
+
+def onnxs():
+    onnx = (MEAN_COLOUR / "model.onnx").read_bytes()
+    return {
+        "mean-colour": onnx,
+        "cut": onnx[:200],
+        "another-input": onnx.replace(b"picture", b"pasture"),
+        "another-operator": onnx.replace(b"GlobalAveragePool", b"GlobalMaximumPool"),
+        "not-onnx": b"hello",
     }
 
 

@@ -20,6 +20,7 @@ pub(super) fn open(model: &Model, runtime: &Runtime) -> Result<Box<dyn Session>,
     }
 }
 
+#[cfg(any(feature = "embedded", feature = "onnxruntime"))]
 fn unusable(error: impl ToString) -> ModelError {
     ModelError::Unusable(error.to_string())
 }
