@@ -24,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"list": lists(), "policy": policies(), "feed": feeds(), "model": models(), "onnx": onnxs()}
+    targets |= {"list": lists(), "policy": policies(), "feed": feeds(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 12 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -241,17 +241,6 @@ def models():
         "two-labels": text.replace(b', "blue"]', b"]"),
         "path-escape": text.replace(b'"model.onnx"', b'"../model.onnx"'),
         "cut": text[: len(text) // 2],
-    }
-
-
-def onnxs():
-    onnx = (MEAN_COLOUR / "model.onnx").read_bytes()
-    return {
-        "mean-colour": onnx,
-        "cut": onnx[:200],
-        "another-input": onnx.replace(b"picture", b"pasture"),
-        "another-operator": onnx.replace(b"GlobalAveragePool", b"GlobalMaximumPool"),
-        "not-onnx": b"hello",
     }
 
 

@@ -157,7 +157,12 @@ impl Input {
         (width as u32, height as u32)
     }
 
-    pub(super) fn prepare(
+    /// The frame as the model takes it: resized, its channels ordered and scaled.
+    ///
+    /// # Errors
+    /// [`Incomplete`] when the budget's memory does not reach, its deadline
+    /// passes or the scan is cancelled.
+    pub fn prepare(
         &self,
         frame: &Frame<'_>,
         background: Background,
