@@ -221,6 +221,77 @@ fn a_list_can_be_inspected_and_verified() {
 }
 
 #[test]
+fn labels_have_rounded_scores_of_the_named_model() {
+    // The scores stand in tests/data/scores.csv, by the model's own tools.
+    let path = "tests/data/media/mountains.jpg";
+    let (code, out, _) = run(&["scan", "--json", path]);
+    let report = json(out.lines().next().expect("a line"));
+    assert_eq!((code, &report["inferences"]), (0, &1.into()));
+    let label = |code: &str| -> Value {
+        let findings = report["findings"].as_array().expect("findings");
+        findings.iter().find(|finding| finding["code"] == code).expect("the label").clone()
+    };
+    let drawing = label("label.Drawing");
+    assert_eq!((&drawing["model"], &drawing["model_version"]), (&"nsfwjs-mid".into(), &"1".into()));
+    assert_eq!(
+        (&drawing["score"], &label("label.sexual")["score"]),
+        (&0.794.into(), &0.014.into())
+    );
+
+    let policy = folder("labels").join("policy.toml");
+    let text = std::fs::read_to_string(root().join("src/policy/default.toml")).expect("a preset");
+    std::fs::write(&policy, text + "[label.Drawing]\nask = 0.5\n").expect("written");
+    let (code, out, _) = run(&["scan", "--policy", policy.to_str().expect("UTF-8"), path]);
+    let expected = "ask    tests/data/media/mountains.jpg  label.Drawing 0.794: model nsfwjs-mid \
+        version 1 sees Drawing (rule label.Drawing.ask)\n";
+    assert_eq!((code, out.as_str()), (1, expected));
+}
+
+#[test]
+fn a_scan_looks_with_the_named_models_or_with_none() {
+    let path = "tests/data/media/waves.jpg";
+    let models = |args: &[&str]| {
+        let (code, out, err) = run(&[&["scan", "--json", path], args].concat());
+        let first = out.lines().next().map(json);
+        let findings = first.map(|report| report["findings"].as_array().expect("findings").clone());
+        let mut models: Vec<String> = findings
+            .iter()
+            .flatten()
+            .filter_map(|finding| Some(finding["model"].as_str()?.to_owned()))
+            .collect();
+        models.dedup();
+        (code, models, err)
+    };
+    assert_eq!(models(&["--model", "none"]).1, Vec::<String>::new());
+    let small = ["--model", "tests/data/models/mean-colour-1"];
+    assert_eq!(models(&small).1, ["mean-colour"]);
+    let both = [&small[..], &["--model", "models/nsfwjs-tiny-1"]].concat();
+    assert_eq!(models(&both).1, ["mean-colour", "nsfwjs-tiny"]);
+    let (code, _, err) = models(&["--model", "none", "--model", "models/nsfwjs-tiny-1"]);
+    assert!(code == 2 && err.contains("no other model"), "{err}");
+    let (code, _, err) = models(&["--model", "tests/data/media"]);
+    assert!(code == 2 && err.contains("model.toml cannot be read"), "{err}");
+    let (code, _, err) = models(&["--runtime", "no-such-library.so"]);
+    assert!(code == 2 && err.contains("ONNX Runtime cannot be used"), "{err}");
+}
+
+#[test]
+fn a_model_can_be_inspected_and_verified() {
+    let folder = "models/nsfwjs-mid-1";
+    let (code, out, _) = run(&["model", "info", "--json", folder]);
+    let info = json(&out);
+    assert_eq!((code, &info["name"], &info["license"]), (0, &"nsfwjs-mid".into(), &"MIT".into()));
+    assert_eq!(info["merged"]["sexual"][0], "Hentai");
+    assert!(run(&["model", "info", folder]).1.contains("sexual >= 0.7: 0.33 % of 1,505"));
+    let (code, out, _) = run(&["model", "verify", "--json", folder]);
+    let verified = json(&out);
+    assert_eq!((code, verified["golden"].as_array().map(Vec::len)), (0, Some(10)));
+    assert!(verified["largest_difference"].as_f64() < Some(0.0001), "{out}");
+    let (code, _, err) = run(&["model", "verify", "tests/data"]);
+    assert!(code == 2 && err.contains("model.toml cannot be read"), "{err}");
+}
+
+#[test]
 fn the_test_picture_is_written_and_flagged() {
     let file = folder("test-picture").join("picture.png");
     let path = file.to_str().expect("UTF-8");

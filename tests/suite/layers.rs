@@ -45,6 +45,15 @@ fn no_room_uses_a_room_above_it() {
 }
 
 #[test]
+fn only_one_file_knows_a_runtime() {
+    let mut files = Vec::new();
+    collect(&crate::root("src"), &mut files);
+    let knows = |text: &str| text.contains("rten::") || text.contains("ort::");
+    let knowing: Vec<_> = files.iter().filter(|(.., text)| knows(text)).map(|f| &f.1).collect();
+    assert_eq!(knowing, ["classify/onnx.rs"]);
+}
+
+#[test]
 fn an_upward_use_is_seen_in_every_spelling() {
     for text in [
         "use crate::scanner::Scanner;",
