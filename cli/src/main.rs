@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod eval;
 mod hash;
 mod input;
 mod list;
@@ -30,6 +31,8 @@ enum Command {
     Scan(scan::Args),
     /// Print the PDQ hash and quality of pictures.
     Hash(hash::Args),
+    /// Measure on a folder of photos what the hidden list finds of their copies.
+    Eval(eval::Args),
     /// Inspect a list file.
     #[command(subcommand)]
     List(list::Command),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Scan(args) => args.run(),
         Command::Hash(args) => args.run(),
+        Command::Eval(args) => args.run(),
         Command::List(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::TestPicture { file } => std::fs::write(&file, list::TEST_PICTURE)

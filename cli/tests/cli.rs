@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -218,6 +219,126 @@ fn a_list_can_be_inspected_and_verified() {
         assert_eq!(code, 2);
         assert!(err.contains("do not match its digest; fetch it again"), "{err}");
     }
+}
+
+/// The evaluation of the project's own pictures, small enough for a test.
+fn eval(more: &[&str]) -> Value {
+    let args = ["eval", "--photos", "tests/data/media", "--entries", "500", "--json"];
+    let (code, out, err) = run(&[&args[..], more].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    json(&out)
+}
+
+/// One that several tests look at.
+static EVALUATION: LazyLock<Value> = LazyLock::new(|| eval(&[]));
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("a number: {value}"))
+}
+
+#[test]
+fn an_evaluation_adds_up() {
+    let report = &*EVALUATION;
+    // Five renders and the test picture, which is there twice.
+    assert_eq!((number(&report["photos"]), &report["photos_not_used"]["repeated"]), (6, &1.into()));
+    let rows = |name: &str| report[name].as_array().expect("rows");
+    assert_eq!(rows("transformations").len(), 54);
+    let all = &report["all"];
+    assert_eq!(number(&all["copies"]), 6 * 54);
+
+    for counted in ["kinds", "transformations", "distances"] {
+        let sum = |at: &dyn Fn(&Value) -> &Value| {
+            rows(counted).iter().map(|row| number(at(row))).sum::<u64>()
+        };
+        let low = if counted == "distances" { number(&all["low_quality"]) } else { 0 };
+        assert_eq!(sum(&|row| &row["copies"]), number(&all["copies"]) - low, "{counted}");
+        assert_eq!(sum(&|row| &row["found"]["open"]), number(&all["found"]["open"]), "{counted}");
+        for set in rows("views") {
+            let set = set["name"].as_str().expect("a name");
+            let hidden = |row: &Value| row["found"]["hidden_by_views"][set].clone();
+            let found: u64 = rows(counted).iter().map(|row| number(&hidden(row))).sum();
+            assert_eq!(found, number(&hidden(all)), "{counted} {set}");
+        }
+    }
+
+    for set in rows("views") {
+        let found = number(&all["found"]["hidden_by_views"][set["name"].as_str().expect("a name")]);
+        let accepted = set["accepted_distances"].as_array().expect("pairs");
+        assert_eq!(accepted.iter().map(|pair| number(&pair[1])).sum::<u64>(), found);
+        let views = set["found_by_view"].as_object().expect("views");
+        assert_eq!(views.values().map(number).sum::<u64>(), found);
+        let within = set["found_within_log2_probes"].as_array().expect("counts");
+        assert_eq!(within.last().map(number), Some(found));
+        assert!(within.iter().map(number).is_sorted());
+        assert_eq!(number(&set["held_out"]["accepted_beyond_31"]), 0);
+        assert!(number(&set["lookup_us"]["lookups"]) >= 200);
+    }
+}
+
+#[test]
+fn an_evaluation_finds_what_it_must() {
+    let report = &*EVALUATION;
+    let row = |name: &str| {
+        let rows = report["transformations"].as_array().expect("rows");
+        rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}")).clone()
+    };
+    for name in ["jpeg-95", "jpeg-85", "webp-80", "gray", "brighter-20"] {
+        let found = &row(name)["found"];
+        assert_eq!(
+            (number(&found["open"]), number(&found["hidden_by_views"]["1"])),
+            (6, 6),
+            "{name}"
+        );
+    }
+    // A crop of a fifth is another picture to PDQ.
+    assert_eq!(number(&row("crop-20")["found"]["open"]), 0);
+    for row in report["random_flips"].as_array().expect("rows") {
+        let (found, trials) = (number(&row["found"]["1"]), number(&row["trials"]));
+        assert!(found <= trials && (row["distance"] != 1 || found * 10 > trials * 8), "{row}");
+    }
+}
+
+#[test]
+fn false_matches_are_as_many_as_the_formula_says() {
+    let report = &*EVALUATION;
+    for set in report["views"].as_array().expect("sets") {
+        let counted = set["monte_carlo"]["counted"].as_array().expect("rows");
+        assert_eq!(counted.len(), 8);
+        let scans = number(&set["monte_carlo"]["scans"]) as f64;
+        for row in counted {
+            let rate = |name: &str| row[name].as_f64().expect("a rate");
+            let (formula, measured) = (rate("formula"), rate("rate"));
+            // Four deviations: by chance one run in a thousand would differ more.
+            let allowed = 4.0 * (formula * (1.0 - formula) / scans).sqrt();
+            assert!((measured - formula).abs() < allowed, "{row}");
+            assert!(rate("bound") >= formula);
+            let [low, high] = [0, 1].map(|end| row["interval_99"][end].as_f64().expect("a rate"));
+            assert!((low..=high).contains(&measured));
+        }
+    }
+}
+
+#[test]
+fn an_evaluation_is_the_same_every_time() {
+    let timeless = |mut report: Value| {
+        report["seconds"] = Value::Null;
+        for set in report["views"].as_array_mut().expect("sets") {
+            set["lookup_us"] = Value::Null;
+        }
+        report
+    };
+    let one = timeless(eval(&["--views", "1", "--jobs", "1"]));
+    assert_eq!(one["views"].as_array().map(Vec::len), Some(1));
+    assert_eq!(one, timeless(eval(&["--views", "1", "--jobs", "3"])));
+}
+
+#[test]
+fn an_evaluation_needs_photos() {
+    assert_eq!(run(&["eval", "--photos", "README.md"]).0, 2);
+    let (code, _, err) = run(&["eval", "--photos", "hashlists/demo", "--views", "no-such-set"]);
+    assert!(code == 2 && err.contains("no-such-set"), "{err}");
+    let (code, _, err) = run(&["eval", "--photos", "tests/oracle"]);
+    assert!(code == 2 && err.contains("0 usable photos; two are needed"), "{err}");
 }
 
 #[test]

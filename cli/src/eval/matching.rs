@@ -1,0 +1,221 @@
+//! What the evaluation asks of the engine, in one place: how a picture is
+//! hashed, the sets of views it is looked up by, and the lists it is looked up
+//! in.
+
+use presend::Limits;
+use presend::frame::{Background, Frame, Layout};
+use presend::hash::PerceptualHash;
+use presend::hash::pdq::{LOW_QUALITY, Pdq};
+use presend::hash::views::{Dihedral, View};
+use presend::limits::Budget;
+use presend::list::format::PROFILES;
+use presend::list::{HashList, PROBES_PER_VIEW};
+use presend::media::{self, Fault};
+use presend::publish::{self, Feed, Parameters};
+
+use super::chance::Chance;
+use super::transform::Copied;
+use crate::Failure;
+
+/// A set of views, the likeliest first.
+pub(crate) struct ViewSet {
+    pub(crate) name: &'static str,
+    views: &'static [Dihedral],
+    /// Keys tried for each view.
+    pub(crate) probes_per_view: usize,
+}
+
+/// Every set the engine has, the smallest first; the smallest is the picture
+/// as it is.
+pub(crate) static SETS: [ViewSet; 2] = [
+    ViewSet { name: "1", views: &[Dihedral::Identity], probes_per_view: PROBES_PER_VIEW },
+    ViewSet { name: "8", views: &Dihedral::ALL, probes_per_view: PROBES_PER_VIEW },
+];
+
+impl ViewSet {
+    pub(crate) fn views(&self) -> usize {
+        self.views.len()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.views.iter().map(|view| view.name())
+    }
+
+    /// Keys tried for a picture that is not listed.
+    pub(crate) fn probes(&self) -> u64 {
+        (self.views.len() * self.probes_per_view) as u64
+    }
+}
+
+/// The names of the profiles.
+pub(crate) fn profiles() -> [&'static str; 3] {
+    PROFILES.map(|(name, _)| name)
+}
+
+/// A picture, ready to be looked up.
+pub(crate) struct Hashed(Pdq);
+
+/// A view and what it is called.
+#[derive(Clone)]
+pub(crate) struct NamedView {
+    pub(crate) name: &'static str,
+    view: View,
+}
+
+impl Hashed {
+    /// Hashes it as a scan does: a file is decoded by the engine.
+    pub(crate) fn of(copy: &Copied) -> Result<Self, Failure> {
+        let budget = Budget::start(&Limits::default());
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("a copy cannot be scanned: {error}"))
+        };
+        let hashed = match copy {
+            Copied::File(bytes) => {
+                let mut frames = media::open(bytes, &budget).map_err(|fault| failed(&fault))?;
+                let frame = frames.next().ok_or_else(|| failed(&"no frame"))?;
+                Pdq::of(&frame.map_err(|fault| failed(&fault))?, Background::White, &budget)
+            }
+            Copied::Pixels(picture) => {
+                let (width, height) = picture.dimensions();
+                let frame = Frame::new(width, height, Layout::Rgb8, picture.as_raw().as_slice())
+                    .map_err(|error| failed(&error))?;
+                Pdq::of(&frame, Background::White, &budget)
+            }
+        };
+        hashed.map(Self).map_err(|reason| failed(&Fault::from(reason)))
+    }
+
+    /// The one hash that an open list would be compared with.
+    pub(crate) fn hash(&self) -> PerceptualHash {
+        self.0.hash()
+    }
+
+    /// Whether it says enough to be looked up.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.0.quality() > LOW_QUALITY
+    }
+
+    pub(crate) fn views(&self, set: &ViewSet) -> Vec<NamedView> {
+        let named = |&symmetry: &Dihedral| NamedView {
+            name: symmetry.name(),
+            view: View::dihedral(&self.0, symmetry),
+        };
+        set.views.iter().map(named).collect()
+    }
+
+    /// Every hash under which the picture, mirrored or turned, could be listed.
+    pub(crate) fn symmetric_hashes(&self) -> [PerceptualHash; 8] {
+        Dihedral::ALL.map(|symmetry| View::dihedral(&self.0, symmetry).hash)
+    }
+}
+
+impl NamedView {
+    pub(crate) fn hash(&self) -> PerceptualHash {
+        self.view.hash
+    }
+
+    /// With the bits at `positions` flipped, and its margins none the wiser.
+    pub(crate) fn flipped(&self, positions: &[u8]) -> Self {
+        let mut words = self.view.hash.words();
+        for &at in positions {
+            words[usize::from(at / 64)] ^= 1 << (at % 64);
+        }
+        let hash = PerceptualHash::from_words(words);
+        Self { name: self.name, view: View { hash, ..self.view.clone() } }
+    }
+}
+
+/// A hidden list of some photos among random hashes.
+pub(crate) struct HiddenList {
+    list: HashList,
+    /// Perceptual entries, those the builder left out not counted.
+    pub(crate) entries: u64,
+    /// What the builder left out, by its reason.
+    pub(crate) left_out: Vec<(&'static str, u64)>,
+}
+
+/// How a look-up ended that found something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// Index of the view that found it.
+    pub(crate) view: usize,
+    /// Keys it took, the view's own rounded up to a power of two.
+    pub(crate) probes: u64,
+}
+
+impl HiddenList {
+    /// Builds a list as a publisher would; `random` hashes fill it up.
+    pub(crate) fn build(
+        id: &str,
+        profile: &str,
+        photos: &[PerceptualHash],
+        random: usize,
+    ) -> Result<Self, Failure> {
+        let mut chance = Chance::new(FILL_SEED);
+        let fill = (0..random).map(|_| chance.hash());
+        let mut rows = String::with_capacity((photos.len() + random) * ROW);
+        for hash in photos.iter().copied().chain(fill) {
+            rows.push_str("pdq ");
+            rows.push_str(&hash.to_hex());
+            rows.push('\n');
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("the list to measure cannot be built: {error}"))
+        };
+        let feed = Feed::read(rows.as_bytes()).map_err(|error| failed(&error))?;
+        let parameters =
+            Parameters { id: id.to_owned(), version: 1, profile: profile.to_owned(), salt: None };
+        let built = publish::build(&parameters, &feed).map_err(|error| failed(&error))?;
+        let out = &built.manifest.left_out;
+        let left_out =
+            vec![("duplicate", out.duplicate), ("low quality", out.low_quality), ("bad", out.bad)];
+        let list = HashList::open(built.list).map_err(|error| failed(&error))?;
+        Ok(Self { entries: list.header().near_entries, left_out, list })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.list.size()
+    }
+
+    pub(crate) fn band_bits(&self) -> u32 {
+        self.list.header().band_bits.into()
+    }
+
+    pub(crate) fn fingerprints(&self) -> u64 {
+        self.list.header().fingerprints
+    }
+
+    pub(crate) fn fingerprint_bits(&self) -> u32 {
+        self.list.header().fingerprint_bits()
+    }
+
+    /// log2 of the bound on the probability that a look-up by the set matches
+    /// although nothing near is listed.
+    pub(crate) fn false_match_log2(&self, set: &ViewSet) -> f64 {
+        let pairs = self.fingerprints() as f64 * set.probes() as f64;
+        pairs.log2() - f64::from(self.fingerprint_bits())
+    }
+
+    /// Whether any view is found.
+    pub(crate) fn holds(&self, set: &ViewSet, views: &[NamedView]) -> bool {
+        views.iter().any(|view| self.list.contains_near(&view.view, set.probes_per_view))
+    }
+
+    /// Which view is found first, and by how many keys.
+    pub(crate) fn look_up(&self, set: &ViewSet, views: &[NamedView]) -> Option<Hit> {
+        let holds = |view: &NamedView, probes| self.list.contains_near(&view.view, probes);
+        let view = views.iter().position(|view| holds(view, set.probes_per_view))?;
+        let powers = (0..).map(|power| 1 << power);
+        let enough = powers
+            .take_while(|&probes| probes < set.probes_per_view)
+            .find(|&probes| holds(&views[view], probes))
+            .unwrap_or(set.probes_per_view);
+        Some(Hit { view, probes: (view * set.probes_per_view + enough) as u64 })
+    }
+}
+
+/// Any number; the random entries are the same in every evaluation.
+const FILL_SEED: u64 = 0x7072_6573_656e_6421;
+
+/// Bytes of a row: `pdq `, 64 digits and the end of the line.
+const ROW: usize = 69;
