@@ -15,7 +15,7 @@ use image::imageops::{self, FilterType};
 
 use super::chance::Chance;
 use crate::Failure;
-use codec::{forward, jpeg, webp};
+use codec::{Libwebp, forward, jpeg, webp};
 
 /// One way of changing a picture.
 pub(crate) struct Transformation {
@@ -97,8 +97,8 @@ pub(crate) static ALL: [Transformation; 54] = table! {
         "jpeg-70" |p, _| file(jpeg(p, 70)),
         "jpeg-50" |p, _| file(jpeg(p, 50)),
         "jpeg-30" |p, _| file(jpeg(p, 30)),
-        "webp-80" |p, _| file(webp(p, 80)),
-        "webp-50" |p, _| file(webp(p, 50)),
+        "webp-80" |p, _| file(webp(p, Libwebp::Quality80)),
+        "webp-50" |p, _| file(webp(p, Libwebp::Quality50)),
         "scale-0.75" |p, _| file(jpeg(&scale(p, 75), 90)),
         "scale-0.5" |p, _| file(jpeg(&scale(p, 50), 90)),
         "fit-256" |p, _| file(jpeg(&fit(p, 256), 85)),
