@@ -21,7 +21,9 @@ use crate::{Failure, Outcome, input};
 mod chance;
 mod matching;
 mod measure;
+mod page;
 mod photos;
+mod plot;
 mod report;
 mod shortened;
 mod tally;
@@ -55,6 +57,9 @@ pub(crate) struct Args {
     /// Print every figure as JSON.
     #[arg(long)]
     json: bool,
+    /// Write the report with its plots to FILE, a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl Args {
@@ -63,6 +68,9 @@ impl Args {
         let start = Instant::now();
         let measured = self.measure()?;
         let report = Report { elapsed: start.elapsed(), ..measured };
+        if let Some(file) = &self.html {
+            std::fs::write(file, report.html()).map_err(|error| Failure::at(file, error))?;
+        }
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", report.json())?;

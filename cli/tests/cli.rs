@@ -229,8 +229,12 @@ fn eval(more: &[&str]) -> Value {
     json(&out)
 }
 
-/// One that several tests look at.
-static EVALUATION: LazyLock<Value> = LazyLock::new(|| eval(&[]));
+/// One that several tests look at: the figures, and the page.
+static EVALUATION: LazyLock<(Value, String)> = LazyLock::new(|| {
+    let file = folder("eval").join("report.html");
+    let report = eval(&["--html", file.to_str().expect("UTF-8")]);
+    (report, std::fs::read_to_string(file).expect("a page"))
+});
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("a number: {value}"))
@@ -238,7 +242,7 @@ fn number(value: &Value) -> u64 {
 
 #[test]
 fn an_evaluation_adds_up() {
-    let report = &*EVALUATION;
+    let (report, _) = &*EVALUATION;
     // Five renders and the test picture, which is there twice.
     assert_eq!((number(&report["photos"]), &report["photos_not_used"]["repeated"]), (6, &1.into()));
     let rows = |name: &str| report[name].as_array().expect("rows");
@@ -277,7 +281,7 @@ fn an_evaluation_adds_up() {
 
 #[test]
 fn an_evaluation_finds_what_it_must() {
-    let report = &*EVALUATION;
+    let (report, _) = &*EVALUATION;
     let row = |name: &str| {
         let rows = report["transformations"].as_array().expect("rows");
         rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}")).clone()
@@ -300,7 +304,7 @@ fn an_evaluation_finds_what_it_must() {
 
 #[test]
 fn false_matches_are_as_many_as_the_formula_says() {
-    let report = &*EVALUATION;
+    let (report, _) = &*EVALUATION;
     for set in report["views"].as_array().expect("sets") {
         let counted = set["monte_carlo"]["counted"].as_array().expect("rows");
         assert_eq!(counted.len(), 8);
@@ -316,6 +320,34 @@ fn false_matches_are_as_many_as_the_formula_says() {
             assert!((low..=high).contains(&measured));
         }
     }
+}
+
+#[test]
+fn the_page_of_an_evaluation_stands_alone() {
+    let (report, page) = &*EVALUATION;
+    for elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+    for row in report["transformations"].as_array().expect("rows") {
+        assert!(page.contains(&format!("<td>{}</td>", row["name"].as_str().expect("a name"))));
+    }
+    assert_eq!(page.matches("<figure>").count(), 4);
+
+    // Every element is closed, in order: it would pass as XML.
+    let body = page.strip_prefix("<!doctype html>").expect("a doctype");
+    let mut open = Vec::new();
+    for tag in body.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').expect("a tag ends");
+        assert!(!text.contains('>'), "{tag}");
+        let name = tag.split([' ', '/']).next().expect("a name");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') {
+            open.push(name);
+        }
+        assert!(tag.matches('"').count().is_multiple_of(2), "{tag}");
+    }
+    assert!(open.is_empty(), "{open:?}");
 }
 
 #[test]

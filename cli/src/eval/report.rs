@@ -441,7 +441,8 @@ impl SetFigures {
 /// Accepted beyond this distance nobody would call a copy.
 pub(crate) const FAR: u32 = 48;
 
-const BINS: [(u32, u32); 8] =
+/// Distances that are summed up together; the thresholds end one.
+pub(crate) const BINS: [(u32, u32); 8] =
     [(0, 6), (7, 12), (13, 18), (19, 24), (25, 31), (32, 40), (41, 48), (49, 256)];
 
 const FLIPS_SHOWN: [usize; 8] = [1, 4, 8, 12, 16, 20, 24, 31];
