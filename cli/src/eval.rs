@@ -114,7 +114,7 @@ impl Args {
         let bar = steps("counting false matches", bench.sets.len());
         let band_bits = bench.halves[0].list.band_bits();
         let runs = in_parallel(&bench.sets, jobs, &bar, |set| {
-            shortened::run(set.views(), set.probes_per_view, band_bits)
+            shortened::run(&set.probes().collect::<Vec<_>>(), band_bits)
         });
 
         let bar = steps("timing", bench.sets.len());
@@ -123,7 +123,7 @@ impl Args {
             SetFigures {
                 name: set.name,
                 views: set.views(),
-                probes: set.probes(),
+                probes: set.all_probes(),
                 answered: Answered::of(n, set, &copies),
                 false_match_log2: bench.false_match_log2(set),
                 shortened,

@@ -21,15 +21,13 @@ use crate::Failure;
 pub(crate) struct ViewSet {
     pub(crate) name: &'static str,
     views: &'static [Dihedral],
-    /// Keys tried for each view.
-    pub(crate) probes_per_view: usize,
 }
 
 /// Every set the engine has, the smallest first; the smallest is the picture
 /// as it is.
 pub(crate) static SETS: [ViewSet; 2] = [
-    ViewSet { name: "1", views: &[Dihedral::Identity], probes_per_view: PROBES_PER_VIEW },
-    ViewSet { name: "8", views: &Dihedral::ALL, probes_per_view: PROBES_PER_VIEW },
+    ViewSet { name: "1", views: &[Dihedral::Identity] },
+    ViewSet { name: "8", views: &Dihedral::ALL },
 ];
 
 impl ViewSet {
@@ -41,9 +39,14 @@ impl ViewSet {
         self.views.iter().map(|view| view.name())
     }
 
+    /// Keys tried for each view.
+    pub(crate) fn probes(&self) -> impl Iterator<Item = usize> {
+        self.views.iter().map(|_| PROBES_PER_VIEW)
+    }
+
     /// Keys tried for a picture that is not listed.
-    pub(crate) fn probes(&self) -> u64 {
-        (self.views.len() * self.probes_per_view) as u64
+    pub(crate) fn all_probes(&self) -> u64 {
+        self.probes().map(|probes| probes as u64).sum()
     }
 }
 
@@ -55,10 +58,11 @@ pub(crate) fn profiles() -> [&'static str; 3] {
 /// A picture, ready to be looked up.
 pub(crate) struct Hashed(Pdq);
 
-/// A view and what it is called.
+/// A view, what it is called and how many keys are tried for it.
 #[derive(Clone)]
 pub(crate) struct NamedView {
     pub(crate) name: &'static str,
+    pub(crate) probes: usize,
     view: View,
 }
 
@@ -96,11 +100,14 @@ impl Hashed {
     }
 
     pub(crate) fn views(&self, set: &ViewSet) -> Vec<NamedView> {
-        let named = |&symmetry: &Dihedral| NamedView {
-            name: symmetry.name(),
-            view: View::dihedral(&self.0, symmetry),
-        };
-        set.views.iter().map(named).collect()
+        let views = set.views.iter().zip(set.probes());
+        views
+            .map(|(&symmetry, probes)| NamedView {
+                name: symmetry.name(),
+                probes,
+                view: View::dihedral(&self.0, symmetry),
+            })
+            .collect()
     }
 
     /// Every hash under which the picture, mirrored or turned, could be listed.
@@ -121,7 +128,7 @@ impl NamedView {
             words[usize::from(at / 64)] ^= 1 << (at % 64);
         }
         let hash = PerceptualHash::from_words(words);
-        Self { name: self.name, view: View { hash, ..self.view.clone() } }
+        Self { view: View { hash, ..self.view.clone() }, ..self.clone() }
     }
 }
 
@@ -192,25 +199,23 @@ impl HiddenList {
     /// log2 of the bound on the probability that a look-up by the set matches
     /// although nothing near is listed.
     pub(crate) fn false_match_log2(&self, set: &ViewSet) -> f64 {
-        let pairs = self.fingerprints() as f64 * set.probes() as f64;
+        let pairs = self.fingerprints() as f64 * set.all_probes() as f64;
         pairs.log2() - f64::from(self.fingerprint_bits())
     }
 
     /// Whether any view is found.
-    pub(crate) fn holds(&self, set: &ViewSet, views: &[NamedView]) -> bool {
-        views.iter().any(|view| self.list.contains_near(&view.view, set.probes_per_view))
+    pub(crate) fn holds(&self, views: &[NamedView]) -> bool {
+        views.iter().any(|view| self.list.contains_near(&view.view, view.probes))
     }
 
     /// Which view is found first, and by how many keys.
-    pub(crate) fn look_up(&self, set: &ViewSet, views: &[NamedView]) -> Option<Hit> {
-        let holds = |view: &NamedView, probes| self.list.contains_near(&view.view, probes);
-        let view = views.iter().position(|view| holds(view, set.probes_per_view))?;
-        let powers = (0..).map(|power| 1 << power);
-        let enough = powers
-            .take_while(|&probes| probes < set.probes_per_view)
-            .find(|&probes| holds(&views[view], probes))
-            .unwrap_or(set.probes_per_view);
-        Some(Hit { view, probes: (view * set.probes_per_view + enough) as u64 })
+    pub(crate) fn look_up(&self, views: &[NamedView]) -> Option<Hit> {
+        let at = views.iter().position(|view| self.holds(std::slice::from_ref(view)))?;
+        let NamedView { view, probes, .. } = &views[at];
+        let mut powers = (0..).map(|power| 1 << power).take_while(|power| power < probes);
+        let enough = powers.find(|&power| self.list.contains_near(view, power)).unwrap_or(*probes);
+        let before: usize = views[..at].iter().map(|view| view.probes).sum();
+        Some(Hit { view: at, probes: (before + enough) as u64 })
     }
 }
 

@@ -106,8 +106,8 @@ impl Bench {
     fn look_up(&self, photo: usize, set: &ViewSet, copy: &Hashed) -> InSet {
         let views = copy.views(set);
         InSet {
-            listed: self.listing(photo).answers(set, &views),
-            held_out: self.other(photo).answers(set, &views),
+            listed: self.listing(photo).answers(&views),
+            held_out: self.other(photo).answers(&views),
         }
     }
 
@@ -115,7 +115,7 @@ impl Bench {
     pub(crate) fn is_left_in(&self, photo: usize) -> bool {
         let set = self.sets[0];
         let views = self.photos[photo].hashed.views(set);
-        self.listing(photo).list.holds(set, &views[..1])
+        self.listing(photo).list.holds(&views[..1])
     }
 
     /// Of the listed photos' hashes with `flips` random bits flipped each,
@@ -127,6 +127,8 @@ impl Bench {
             if !self.is_left_in(n) {
                 continue;
             }
+            let views = self.sets.iter().map(|set| photo.hashed.views(set)[0].clone());
+            let views: Vec<NamedView> = views.collect();
             let mut chance = Chance::for_picture(&photo.hash, FLIPS + flips as u64);
             for _ in 0..rounds {
                 let positions = chance.positions(flips);
@@ -134,16 +136,13 @@ impl Bench {
                 // A hash without a picture has no views but its own, so sets
                 // with as many probes a view answer alike.
                 let mut known: Vec<(usize, bool)> = Vec::new();
-                for (set, found) in self.sets.iter().zip(&mut found) {
-                    let same = known.iter().find(|(probes, _)| *probes == set.probes_per_view);
+                for (view, found) in views.iter().zip(&mut found) {
+                    let same = known.iter().find(|(probes, _)| *probes == view.probes);
                     let held = same.map_or_else(
-                        || {
-                            let view = photo.hashed.views(set)[0].flipped(&positions);
-                            self.listing(n).list.holds(set, &[view])
-                        },
+                        || self.listing(n).list.holds(&[view.flipped(&positions)]),
                         |&(_, held)| held,
                     );
-                    known.push((set.probes_per_view, held));
+                    known.push((view.probes, held));
                     *found += usize::from(held);
                 }
             }
@@ -159,7 +158,7 @@ impl Bench {
             .map(|photo| {
                 let views = self.photos[photo].hashed.views(set);
                 let start = Instant::now();
-                let held = self.other(photo).list.holds(set, &views);
+                let held = self.other(photo).list.holds(&views);
                 let time = start.elapsed();
                 std::hint::black_box(held);
                 time
@@ -195,9 +194,9 @@ impl Half {
         self.hashes.len()
     }
 
-    fn answers(&self, set: &ViewSet, views: &[NamedView]) -> Answers {
+    fn answers(&self, views: &[NamedView]) -> Answers {
         let distances: Vec<u32> = views.iter().map(|view| self.nearest(view)).collect();
-        let hidden = self.list.look_up(set, views).map(|Hit { view, probes }| Accepted {
+        let hidden = self.list.look_up(views).map(|Hit { view, probes }| Accepted {
             view: views[view].name,
             probes,
             distance: distances[view],

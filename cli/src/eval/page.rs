@@ -278,7 +278,7 @@ impl Report {
             let scans = f64::from(run.scans);
             [
                 Line {
-                    label: format!("formula, {} views", set.name),
+                    label: format!("formula/{}", set.name),
                     colour: colour(n),
                     stroke: Stroke::Dashed,
                     points: run
@@ -289,7 +289,7 @@ impl Report {
                     bars: vec![],
                 },
                 Line {
-                    label: format!("counted, {} views", set.name),
+                    label: format!("counted/{}", set.name),
                     colour: colour(n),
                     stroke: Stroke::None,
                     points: counted
@@ -375,7 +375,7 @@ impl Report {
                 .map(|(view, found)| vec![(*view).to_owned(), found.to_string()])
                 .collect();
             let heads = ["view", "copies"].map(str::to_owned);
-            table(&format!("Found first by which of {} views", set.name), &heads, &views)
+            table(&format!("Found first by which view of set {}", set.name), &heads, &views)
         });
         format!(
             "<h2>Accepted</h2><p>By the distance between the view that matched and the nearest \

@@ -35,19 +35,19 @@ pub(crate) struct Run {
     pub(crate) counted: Vec<Counted>,
 }
 
-/// Scans random pictures of `views` views and `probes` probes each against a
+/// Scans random pictures, with `probes` keys for each of their views, against a
 /// list of random entries with bands of `band_bits` bits.
-pub(crate) fn run(views: usize, probes: usize, band_bits: u32) -> Run {
+pub(crate) fn run(probes: &[usize], band_bits: u32) -> Run {
     let mut chance = Chance::new(SEED);
     let scheme = Scheme::new(&mut chance, band_bits as usize);
     let stored = Stored::of(&scheme, (0..ENTRIES).map(|_| chance.hash()));
-    let per_scan = (views * probes) as u64;
+    let per_scan = probes.iter().sum::<usize>() as u64;
     let scans = (WORK / per_scan).clamp(300, 3000) as u32;
     let longest: Vec<u32> = (0..scans)
         .map(|_| {
-            let scan = (0..views).map(|_| chance.hash());
-            let shared = scan.map(|hash| {
+            let shared = probes.iter().map(|&probes| {
                 let mut longest = 0;
+                let hash = chance.hash();
                 scheme.probes(&hash, probes, |print| longest = longest.max(stored.shared(print)));
                 longest
             });

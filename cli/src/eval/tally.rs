@@ -88,10 +88,10 @@ impl Answered {
         let held_out = answers.iter().filter_map(|answer| answer.held_out.hidden);
         let mut probes: Vec<u64> = answers
             .iter()
-            .map(|answer| answer.listed.hidden.map_or(set.probes(), |hit| hit.probes))
+            .map(|answer| answer.listed.hidden.map_or(set.all_probes(), |hit| hit.probes))
             .collect();
         probes.sort_unstable();
-        let powers = 0..=set.probes().next_power_of_two().ilog2();
+        let powers = 0..=set.all_probes().next_power_of_two().ilog2();
         let mut views: Vec<_> = set.names().map(|name| (name, 0)).collect();
         for hit in &listed {
             if let Some((_, found)) = views.iter_mut().find(|(name, _)| *name == hit.view) {
