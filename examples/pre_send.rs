@@ -51,19 +51,14 @@ pub(crate) fn open(root: &Path) -> Result<PreSendHook, Box<dyn Error>> {
     Ok(PreSendHook::new(scanner, Settings::default()))
 }
 
-/// Scans and asks. The report of what may go on.
-pub(crate) async fn check(
-    hook: &PreSendHook,
-    bytes: Arc<[u8]>,
-    ask: impl FnOnce(&Report) -> bool,
-) -> Result<Report, NotSent> {
-    let report = hook.check(bytes).await;
+/// Whether the message may go on; `ask` shows the person why it might not.
+pub(crate) fn decide(report: &Report, ask: impl FnOnce(&Report) -> bool) -> Result<(), NotSent> {
     let goes_on = match report.verdict {
         Verdict::Allow => true,
-        Verdict::Warn | Verdict::Ask => ask(&report),
+        Verdict::Warn | Verdict::Ask => ask(report),
         Verdict::Block => return Err(NotSent::Blocked),
     };
-    if goes_on { Ok(report) } else { Err(NotSent::Declined) }
+    if goes_on { Ok(()) } else { Err(NotSent::Declined) }
 }
 
 /// Encrypts the bytes that the report cleared, and no others.
@@ -83,8 +78,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let hook = open(Path::new(env!("CARGO_MANIFEST_DIR")))?;
     let bytes: Arc<[u8]> = fs::read(file)?.into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let checked = runtime.block_on(check(&hook, Arc::clone(&bytes), ask));
-    match checked.and_then(|report| seal(&report, &bytes)) {
+    // Only the scan is awaited: the person may take a minute to answer.
+    let report = runtime.block_on(hook.check(Arc::clone(&bytes)));
+    match decide(&report, ask).and_then(|()| seal(&report, &bytes)) {
         Ok(sealed) => {
             fs::write(out, [sealed.nonce.as_slice(), &sealed.ciphertext].concat())?;
             fs::write(format!("{out}.key"), sealed.key)?;

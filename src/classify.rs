@@ -130,6 +130,8 @@ impl Classifier {
 
     /// One inference. It is not interrupted: its work is that of the golden
     /// input at opening, whatever the picture, and the budget is asked before.
+    /// ONNX Runtime takes one at a time, so a scan may wait there for those that
+    /// came before it.
     ///
     /// # Errors
     /// [`Incomplete`] when the budget's deadline has passed or the scan is

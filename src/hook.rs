@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+use std::mem;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -58,8 +59,9 @@ pub struct Settings {
     /// Checks that may wait beside those that run; each holds its bytes. One
     /// more is answered at once as [`Incomplete::Busy`]. Default 64.
     pub waiting: usize,
-    /// The limits of each check. [`Limits::time`] counts from the call, the
-    /// time in the queue included; its default here is 10 seconds.
+    /// The limits of each check. [`Limits::time`] counts from the first poll,
+    /// the time in the queue included; its default here is 10 seconds. (A host
+    /// that fills tokio's own blocking threads adds their queue to it.)
     /// [`Limits::cancel`] is not used, because each check has a token of its own.
     pub limits: Limits,
 }
@@ -80,15 +82,16 @@ impl PreSendHook {
         Self(Arc::new(Shared {
             scanner: RwLock::new(Arc::new(scanner)),
             limits: settings.limits,
-            running: Arc::new(Semaphore::new(settings.concurrency.get())),
-            waiting: Semaphore::new(settings.waiting),
+            running: Arc::new(semaphore(settings.concurrency.get())),
+            waiting: semaphore(settings.waiting),
         }))
     }
 
     /// Scans the bytes of a file, exactly as they would be sent.
     ///
-    /// Never fails: what was not looked at is a finding. Dropping the future
-    /// gives up its place in the queue, or stops its scan.
+    /// Never fails: what was not looked at is a finding. A check takes its place
+    /// in the queue when it is first polled; dropping the future gives the place
+    /// up, or stops the scan.
     ///
     /// # Panics
     /// Outside a tokio runtime, or where its timer is not enabled.
@@ -129,8 +132,11 @@ impl PreSendHook {
     /// Scans with this scanner from now on. Scans that run end with the one
     /// they began with; nobody waits.
     pub fn reload(&self, scanner: Scanner) {
-        let scanner = Arc::new(scanner);
-        *self.0.scanner.write().unwrap_or_else(PoisonError::into_inner) = scanner;
+        let mut current = self.0.scanner.write().unwrap_or_else(PoisonError::into_inner);
+        let old = mem::replace(&mut *current, Arc::new(scanner));
+        // Unloading lists and models takes its time; others may go on meanwhile.
+        drop(current);
+        drop(old);
     }
 
     /// The scanner that the next scan begins with.
@@ -153,6 +159,10 @@ impl PreSendHook {
             }
         }
     }
+}
+
+fn semaphore(permits: usize) -> Semaphore {
+    Semaphore::new(permits.min(Semaphore::MAX_PERMITS))
 }
 
 /// How soon one that waits hears of its deadline or a cancel.

@@ -5,7 +5,7 @@
 //!
 //! [no-data]                # a part of the scan has nothing to look with
 //! list = "ask"
-//! model = "allow"          # only where [label.*] rules need one
+//! model = "allow"          # where a [label.*] rule has no model that gives it
 //!
 //! [list.default]           # every list without a section of its own
 //! exact = "block"
@@ -74,7 +74,7 @@ impl Policy {
     /// [`PolicyError`] names the line of an unknown key, an unknown verdict, a
     /// missing section or a threshold that makes no sense.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let line = |at: usize| text.bytes().take(at).filter(|&c| c == b'\n').count() + 1;
         let rules: Rules = toml::from_str(text).map_err(|error| PolicyError {
             line: line(error.span().map_or(0, |span| span.start)),
             message: error.message().to_owned(),
@@ -110,15 +110,16 @@ impl Policy {
         }
     }
 
-    /// Whether anything may follow from a label.
-    pub fn has_label_rules(&self) -> bool {
-        !self.rules.label.is_empty()
+    /// The labels from which something may follow.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.rules.label.keys().map(String::as_str)
     }
 
-    /// The names of the models that only confirm what another has flagged.
-    pub fn confirming_models(&self) -> impl Iterator<Item = &str> {
+    /// The models that only confirm what another has flagged, each with the
+    /// label by which it does.
+    pub fn confirmations(&self) -> impl Iterator<Item = (&str, &str)> {
         let confirms = self.rules.label.values().filter_map(|rule| rule.confirm.as_ref());
-        confirms.map(|confirm| confirm.get_ref().model.as_str())
+        confirms.map(|confirm| (confirm.get_ref().model.as_str(), confirm.get_ref().label.as_str()))
     }
 
     /// The model that has to confirm this score before anything follows.
@@ -457,7 +458,7 @@ mod tests {
         assert_eq!(decided(&[label(0.9)]), warned);
         assert_eq!(decided(&[label(0.6), second("nsfw", 0.9)]).0, Verdict::Allow);
         assert_eq!(decided(&[second("sexual", 1.0)]).0, Verdict::Allow);
-        assert_eq!(policy.confirming_models().collect::<Vec<_>>(), ["second"]);
+        assert_eq!(policy.confirmations().collect::<Vec<_>>(), [("second", "nsfw")]);
         assert_eq!(policy.confirming_model("sexual", 0.7), Some("second"));
         assert_eq!(policy.confirming_model("sexual", 0.69), None);
     }

@@ -52,6 +52,12 @@ pub enum BuildError {
         "the policy lets the model `{0}` confirm, and it is not loaded; load it, or take `confirm` out"
     )]
     NoModel(String),
+    /// The policy waits for a label that the confirming model does not give.
+    #[error("the policy lets a model confirm by the label `{0}`, which it does not give")]
+    NoLabel(String),
+    /// Every model that is loaded only confirms, so none would ever look.
+    #[error("every loaded model only confirms; load one that looks at every frame")]
+    NoFirstModel,
 }
 
 impl ScannerBuilder {
@@ -82,7 +88,7 @@ impl ScannerBuilder {
     ///
     /// # Errors
     /// [`BuildError`] when two lists share an id or two models a name, or when
-    /// a model is missing that the policy names.
+    /// the models are not those that the policy needs.
     pub fn build(self) -> Result<Scanner, BuildError> {
         let Self { lists, classifiers, policy } = self;
         if let Some(id) = repeated(lists.iter().map(HashList::id)) {
@@ -92,12 +98,20 @@ impl ScannerBuilder {
         if let Some(name) = repeated(names()) {
             return Err(BuildError::SameModel(name.to_owned()));
         }
-        if let Some(missing) =
-            policy.confirming_models().find(|&model| !names().any(|n| n == model))
-        {
-            return Err(BuildError::NoModel(missing.to_owned()));
+        for (model, label) in policy.confirmations() {
+            let Some(confirming) = classifiers.iter().find(|c| name(c) == model) else {
+                return Err(BuildError::NoModel(model.to_owned()));
+            };
+            if !confirming.description().labels().any(|given| given == label) {
+                return Err(BuildError::NoLabel(label.to_owned()));
+            }
         }
-        Ok(Scanner { lists, classifiers, policy })
+        let scanner = Scanner { lists, classifiers, policy };
+        let looks = scanner.classifiers.iter().any(|classifier| scanner.looks_first(classifier));
+        if !scanner.classifiers.is_empty() && !looks {
+            return Err(BuildError::NoFirstModel);
+        }
+        Ok(scanner)
     }
 }
 
@@ -177,7 +191,7 @@ impl Scanner {
 
     /// Whether the model runs on every frame; the others confirm.
     fn looks_first(&self, classifier: &Classifier) -> bool {
-        !self.policy.confirming_models().any(|model| model == name(classifier))
+        !self.policy.confirmations().any(|(model, _)| model == name(classifier))
     }
 
     /// The models, by number, that have to confirm these scores.
@@ -252,9 +266,9 @@ impl<'s> Scan<'s> {
         if scanner.lists.is_empty() {
             findings.push(Finding::NoData(Part::List));
         }
-        if scanner.policy.has_label_rules()
-            && !scanner.classifiers.iter().any(|c| scanner.looks_first(c))
-        {
+        let first = || scanner.classifiers.iter().filter(|c| scanner.looks_first(c));
+        let given = |label| first().any(|c| c.description().labels().any(|other| other == label));
+        if !scanner.policy.labels().all(given) {
             findings.push(Finding::NoData(Part::Model));
         }
         Self {
@@ -386,15 +400,31 @@ impl<'s> Scan<'s> {
                 let tensor = classifier.prepare(frame, background, self.budget)?;
                 if !self.classified[n].last.contains(&tensor) && !tensors.contains(&tensor) {
                     let scores = self.infer(n, &tensor)?;
-                    for m in scanner.to_confirm(classifier, &scores) {
-                        let second =
-                            scanner.classifiers[m].prepare(frame, background, self.budget)?;
-                        self.infer(m, &second)?;
-                    }
+                    self.confirm(frame, background, scanner.to_confirm(classifier, &scores))?;
                 }
                 tensors.push(tensor);
             }
             self.classified[n].last = tensors;
+        }
+        Ok(())
+    }
+
+    /// Runs the models that have to confirm. Until one has looked at this frame
+    /// too, what it said of others must deny nothing.
+    fn confirm(
+        &mut self,
+        frame: &Frame<'_>,
+        background: Background,
+        models: BTreeSet<usize>,
+    ) -> Result<(), Incomplete> {
+        let said = |&n: &usize| (n, self.classified[n].highest.take());
+        let said: Vec<_> = models.iter().map(said).collect();
+        for (n, before) in said {
+            let tensor = self.scanner.classifiers[n].prepare(frame, background, self.budget)?;
+            self.infer(n, &tensor)?;
+            if let (Some(highest), Some(before)) = (&mut self.classified[n].highest, &before) {
+                highest.raise(before);
+            }
         }
         Ok(())
     }

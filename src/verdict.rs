@@ -84,8 +84,7 @@ pub enum Finding {
 pub enum Part {
     /// Hash lists: none is loaded, so nothing was compared.
     List,
-    /// Models: the policy has rules for labels, and no model is loaded that
-    /// could give one.
+    /// Models: the policy has a rule for a label that no loaded model gives.
     Model,
 }
 
@@ -150,7 +149,10 @@ impl fmt::Display for Finding {
             Self::Unsupported(Unsupported { class, kind }) => {
                 write!(f, "presend cannot look into this kind of file: {class}, {kind}")
             }
-            Self::NoData(part) => write!(f, "no {} is loaded", part.name()),
+            Self::NoData(Part::List) => f.write_str("no list is loaded"),
+            Self::NoData(Part::Model) => {
+                f.write_str("no model is loaded for a label that the policy has a rule for")
+            }
         }
     }
 }

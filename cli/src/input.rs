@@ -57,9 +57,14 @@ impl Input {
 
 /// The path in one line of text, whatever it is made of.
 pub(crate) fn shown(path: &Path) -> String {
+    shown_text(&path.to_string_lossy())
+}
+
+/// The text in one line, without control characters.
+pub(crate) fn shown_text(text: &str) -> String {
     let escape =
         |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    path.to_string_lossy().chars().map(escape).collect()
+    text.chars().map(escape).collect()
 }
 
 /// A bar on standard error, on a terminal alone.

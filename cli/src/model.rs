@@ -9,6 +9,7 @@ use presend::classify::model::{Description, ModelError};
 use presend::{Classifier, Model, Runtime};
 use serde_json::{Value, json};
 
+use crate::input::shown_text;
 use crate::{Failure, Outcome};
 
 #[derive(Subcommand)]
@@ -88,19 +89,25 @@ fn info(folder: &Path, as_json: bool) -> Result<Outcome, Failure> {
     }
     writeln!(out, "name          {name}")?;
     writeln!(out, "version       {version}")?;
-    writeln!(out, "license       {license}")?;
-    writeln!(out, "source        {source}")?;
+    writeln!(out, "license       {}", shown_text(license))?;
+    writeln!(out, "source        {}", shown_text(source))?;
     writeln!(out, "blake3        {blake3}")?;
     writeln!(out, "bytes         {bytes}")?;
     let layout = input.layout.name();
-    writeln!(out, "input         {} {:?} {layout}", input.name, input.shape)?;
+    writeln!(out, "input         {} {:?} {layout}", shown_text(&input.name), input.shape)?;
     writeln!(out, "labels        {}", output.labels.join(", "))?;
     for (label, parts) in &output.merged {
         writeln!(out, "merged        {label} = {}", parts.join(" + "))?;
     }
     for row in thresholds {
         let percent = 100.0 * row.false_alarms;
-        writeln!(out, "false alarms  {} >= {}: {percent:.2} % of {}", row.label, row.at, row.of)?;
+        writeln!(
+            out,
+            "false alarms  {} >= {}: {percent:.2} % of {}",
+            shown_text(&row.label),
+            row.at,
+            shown_text(&row.of)
+        )?;
     }
     Ok(Outcome::Clean)
 }

@@ -39,7 +39,8 @@ pub(crate) struct Args {
     /// Say nothing about files that are allowed, and show no progress.
     #[arg(long)]
     quiet: bool,
-    /// Print one JSON object a line, the last with a summary.
+    /// Print one JSON object a line with every finding and score, the last with a summary.
+    /// (Otherwise only the finding that decides is shown.)
     #[arg(long)]
     json: bool,
 }

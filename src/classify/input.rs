@@ -339,9 +339,7 @@ fn antialiased(
     let mut narrow = Vec::with_capacity(3 * width as usize * frame.height() as usize);
     let across = Kernel::all(frame.width(), width);
     for y in 0..frame.height() {
-        if y.is_multiple_of(ROWS_BETWEEN_CHECKS) {
-            budget.check()?;
-        }
+        budget.check()?;
         for kernel in &across {
             narrow.extend(kernel.apply(|x| frame.rgb(x, y, background)));
         }
@@ -352,14 +350,13 @@ fn antialiased(
     };
     let mut resized = Vec::with_capacity(3 * width as usize * height as usize);
     for kernel in Kernel::all(frame.height(), height) {
+        budget.check()?;
         for x in 0..width {
             resized.extend(kernel.apply(|y| pixel(x, y)));
         }
     }
     Ok(resized)
 }
-
-const ROWS_BETWEEN_CHECKS: u32 = 64;
 
 /// The pixels of a side that one pixel of the resized side is made of.
 struct Kernel {

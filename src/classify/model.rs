@@ -299,8 +299,8 @@ impl Description {
 
     fn parse(text: &str) -> Result<Self, ModelError> {
         let description: Self = toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
-            let line = before.matches('\n').count() + 1;
+            let before = text.bytes().take(error.span().map_or(0, |span| span.start));
+            let line = before.filter(|&c| c == b'\n').count() + 1;
             ModelError::Description(format!("line {line}: {}", error.message()))
         })?;
         match description.complaint() {
@@ -315,6 +315,10 @@ impl Description {
         let every: Vec<&str> = self.labels().collect();
         let twice = |n: usize| every[..n].contains(&every[n]);
         let parts = || merged.values().flatten();
+        let sums = |parts: &Vec<String>| {
+            !parts.is_empty() && !(0..parts.len()).any(|n| parts[..n].contains(&parts[n]))
+        };
+        let is_score = |score: &f32| (0.0..=1.0).contains(score);
         let goldens = &self.goldens;
         let rules = [
             (is_id(&self.name), "`name` must be 1 to 64 of a-z, 0-9 and -"),
@@ -331,6 +335,11 @@ impl Description {
             ),
             (!(0..every.len()).any(twice), "no label may stand twice"),
             (parts().all(|part| labels.contains(part)), "`merged` may only sum up `labels`"),
+            (merged.values().all(sums), "`merged` must sum up some labels, each once"),
+            (
+                goldens.iter().flat_map(|row| &row.scores).all(is_score),
+                "golden `scores` must lie between 0 and 1",
+            ),
             ((1..=64).contains(&goldens.len()), "there must be 1 to 64 golden inputs"),
             (
                 goldens.iter().all(|row| is_file(&row.input)),

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use presend::classify::{GOLDEN_TOLERANCE, ModelError};
 use presend::frame::{Background, Frame, Layout};
-use presend::limits::{Budget, Incomplete};
+use presend::limits::{Budget, Clock, Incomplete};
 use presend::scanner::BuildError;
 use presend::verdict::Part;
 use presend::{
@@ -174,6 +177,8 @@ fn mistakes_in_a_description_are_told() {
         ("\"blue\"]", "\"blue\\nred\"]", "a label must be"),
         ("\"blue\"]", "\"blue\", \"white\"]", "an entry for each of `labels`"),
         ("warm = [\"red\"", "warm = [\"rad\"", "`merged` may only sum up"),
+        ("warm = [\"red\", \"green\"]", "warm = []", "each once"),
+        ("scores = [0", "scores = [nan, 0", "between 0 and 1"),
         ("blake3 = \"2", "blake3 = \"x", "`blake3` must be"),
     ] {
         let error = changed(from, to).expect_err(to);
@@ -316,11 +321,53 @@ fn a_second_model_runs_only_where_the_first_flags() {
 }
 
 #[test]
+fn a_frame_that_the_second_model_did_not_reach_stays_flagged() {
+    let text =
+        "[label.red]\nblock = 0.8\nconfirm = { model = 'second', label = 'blue', at = 0.5 }\n";
+    let parts = Scanner::builder().classifier(open(&mean_colour())).classifier(second());
+    let scanner = parts.policy(policy(text)).build().expect("two models");
+    // The first frame is denied. On the second, another red, the clock runs out
+    // between the two models: it is read less often than it takes both.
+    let mut seen = Vec::new();
+    for reads in 1..300 {
+        let left = Arc::new(AtomicU64::new(reads));
+        let clock = Clock::new(move || {
+            let out = left.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_err();
+            Duration::from_secs(out.into())
+        });
+        let limits = Limits { clock, time: Some(Duration::from_secs(1)), ..Limits::default() };
+        let frames = [square(RED), square([230, 10, 10])];
+        let report = scanner.scan_frames(b"x", frames, &limits);
+        seen.push((report.inferences, report.verdict));
+    }
+    assert!(seen.contains(&(2, Verdict::Ask)) || seen.contains(&(2, Verdict::Allow)), "{seen:?}");
+    assert!(seen.contains(&(3, Verdict::Block)), "{seen:?}");
+    assert!(!seen.iter().any(|&(n, verdict)| n == 3 && verdict != Verdict::Block), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(4, Verdict::Allow)));
+}
+
+#[test]
+fn a_rule_for_a_label_that_no_model_gives_has_no_data() {
+    let policy = policy("[label.sexual]\nask = 0.8\n");
+    let parts = Scanner::builder().classifier(open(&mean_colour()));
+    let scanner = parts.policy(policy).build().expect("one model");
+    let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Ask);
+    assert_eq!(report.findings[0].finding, Finding::NoData(Part::Model));
+}
+
+#[test]
 fn a_scanner_has_every_model_its_policy_names_and_each_once() {
     let text = "[label.red]\nask = 0.5\nconfirm = { model = 'second', label = 'red', at = 0.5 }\n";
     let first = || Scanner::builder().classifier(open(&mean_colour()));
     let built = first().policy(policy(text)).build();
     assert_eq!(built.err(), Some(BuildError::NoModel("second".into())));
+    let built = first()
+        .classifier(second())
+        .policy(policy(&text.replace("label = 'red'", "label = 'rad'")));
+    assert_eq!(built.build().err(), Some(BuildError::NoLabel("rad".into())));
+    let built = Scanner::builder().classifier(second()).policy(policy(text)).build();
+    assert_eq!(built.err(), Some(BuildError::NoFirstModel));
     let built = first().classifier(open(&mean_colour())).build();
     assert_eq!(built.err(), Some(BuildError::SameModel("mean-colour".into())));
 }

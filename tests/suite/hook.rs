@@ -12,7 +12,10 @@ use std::time::Duration;
 use presend::hook::{PreSendHook, Settings};
 use presend::limits::{Clock, Incomplete};
 use presend::verdict::NotScanned;
-use presend::{CancelToken, Finding, HashList, Limits, Policy, Report, Scanner, Verdict};
+use presend::{
+    CancelToken, Classifier, Finding, HashList, Limits, Model, Policy, Report, Runtime, Scanner,
+    Verdict,
+};
 use tokio::task::{self, JoinHandle};
 use tokio::time::sleep;
 
@@ -86,7 +89,11 @@ fn the_reactor_ticks_while_eight_scans_run() {
     });
     let settings =
         Settings { limits: Limits { clock, ..Limits::default() }, ..Settings::default() };
-    let hook = PreSendHook::new(scanner(), settings);
+    let list = HashList::open(read(root("hashlists/demo/demo.presend"))).expect("a list");
+    let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
+    let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
+    let scanner = Scanner::builder().list(list).classifier(classifier).build().expect("parts");
+    let hook = PreSendHook::new(scanner, settings);
     let count = Arc::clone(&ticks);
     run(async move {
         let ticker = task::spawn(async move {
@@ -103,7 +110,7 @@ fn the_reactor_ticks_while_eight_scans_run() {
             .collect();
         for check in checks {
             let report = check.await.expect("no panic");
-            assert_eq!(report.verdict, Verdict::Block);
+            assert_eq!((report.verdict, report.inferences), (Verdict::Block, 1));
             assert!(!found(&report, Incomplete::Internal), "{report:?}");
         }
         ticker.abort();

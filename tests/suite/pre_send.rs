@@ -30,7 +30,8 @@ fn what_is_allowed_is_encrypted_and_decrypts_to_the_same_bytes() {
     let hook = example::open(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("list and model");
     let picture = bytes("tests/data/media/waves.jpg");
     let asked = |_: &_| panic!("an allowed picture is not asked about");
-    let report = run(example::check(&hook, Arc::clone(&picture), asked)).expect("allowed");
+    let report = run(hook.check(Arc::clone(&picture)));
+    example::decide(&report, asked).expect("allowed");
     let sealed = example::seal(&report, &picture).expect("the bytes that were scanned");
     assert!(!sealed.ciphertext.windows(16).any(|window| window == &picture[..16]));
     let cipher = XChaCha20Poly1305::new(&sealed.key);
@@ -46,7 +47,8 @@ fn what_is_allowed_is_encrypted_and_decrypts_to_the_same_bytes() {
 fn what_is_blocked_or_declined_is_not_sent() {
     let hook = example::open(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("list and model");
     let check = |path, answer| {
-        run(example::check(&hook, bytes(path), move |_| answer)).map(|report| report.verdict)
+        let report = run(hook.check(bytes(path)));
+        example::decide(&report, |_| answer).map(|()| report.verdict)
     };
     let blocked = check("tests/data/media/test-picture-halved-q50.jpg", true);
     assert_eq!(blocked, Err(NotSent::Blocked));
