@@ -13,10 +13,10 @@ const NEAR: u32 = 90_000;
 const EXACT: u32 = 10_000;
 
 /// What a scan tries for one view.
-const PROBES: usize = 1 << 12;
+const PROBES: usize = 1 << 15;
 
 /// Bytes an entry of three bands may cost.
-const BYTES_A_NEAR_ENTRY: f64 = 28.0;
+const BYTES_A_NEAR_ENTRY: f64 = 24.0;
 
 fn list(c: &mut Criterion) {
     let bytes = build(NEAR, EXACT);

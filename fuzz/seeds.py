@@ -198,16 +198,17 @@ def lists():
     def with_byte(at, value):
         return demo[:at] + bytes([value]) + demo[at + 1:]
 
-    blocks = int.from_bytes(demo[40:48], "little")
+    words = int.from_bytes(demo[40:48], "little")
     return {
         "demo": demo,
         "open-bands": with_byte(10, 64),
         "strict-bands": with_byte(10, 96),
         "unknown-profile": with_byte(10, 81),
-        "later-version": with_byte(8, 1),
+        "later-version": with_byte(8, demo[8] + 1),
+        "longer-fingerprints": with_byte(137, demo[137] + 1),
         "more-buckets": with_byte(11, demo[11] + 1),
         "fewer-algorithms": with_byte(12, 2),
-        "falling-index": with_byte(256 + 64 * blocks, 0xFF),
+        "falling-index": with_byte(256 + 8 * words, 0xFF),
         "another-digest": with_byte(len(demo) - 1, demo[-1] ^ 1),
         "header-only": demo[:256],
         "cut": demo[:-1],

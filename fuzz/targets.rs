@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use presend::frame::{Background, Frame, Layout};
 use presend::hash::pdq::Pdq;
-use presend::hash::views::{Dihedral, View};
+use presend::hash::views::{Dihedral, Variant, View};
 use presend::hash::{Algorithm, Digest, PerceptualHash};
 use presend::limits::{Budget, Incomplete, Limits};
 use presend::list::HashList;
@@ -127,8 +127,7 @@ pub fn policy(bytes: &[u8]) {
     for class in ["image", "video", "audio", "archive", "document", "other"] {
         findings.push(Finding::Unsupported(Unsupported { class, kind: "unknown" }));
     }
-    for by in [Match::Exact(Algorithm::Sha256), Match::Near { view: Dihedral::Identity, frame: 0 }]
-    {
+    for by in [Match::Exact(Algorithm::Sha256), Match::Near { view: Variant::IDENTITY, frame: 0 }] {
         findings.push(Finding::Match { list: "demo".into(), version: 1, by });
     }
     for score in [0.0, 0.5, 1.0] {

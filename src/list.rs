@@ -5,16 +5,16 @@
 //! stored only as a one-way fingerprint under the list's salt. A query computes
 //! the same keys from the picture at hand, tries them with the least certain
 //! bits flipped, and learns whether one is there. A Bloom filter in front
-//! answers most probes from one cache line; its false passes never reach the
-//! answer.
+//! answers most probes from one word; its false passes never reach the answer.
 //!
 //! What this cannot prevent: whoever holds a near copy of an entry can ask
 //! whether it is listed.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::hash::views::View;
+use crate::hash::views::{Variant, View, ViewSet};
 use crate::hash::{Algorithms, Digest};
 
 pub mod bands;
@@ -147,14 +147,13 @@ impl HashList {
     /// Whether the digest is listed.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.algorithms().contains(digest.algorithm())
-            && self.holds_any(&[bands::digest_key(digest)])
+            && self.searcher().is_some_and(|search| search.holds_any(&[bands::digest_key(digest)]))
     }
 
     /// Whether a near copy of the view is listed, tried with the `probes` most
     /// likely patterns of flipped bits, [`MOST_PROBES`] at most.
     pub fn contains_near(&self, view: &View, probes: usize) -> bool {
-        let keys = self.probes(view, probes);
-        self.contains_any(&keys)
+        self.contains_any(&self.probes(view, probes))
     }
 
     /// The keys that [`contains_near`](Self::contains_near) would try. Lists of
@@ -165,30 +164,84 @@ impl HashList {
 
     /// Whether any of the probes is listed; no list of another profile holds one.
     pub fn contains_any(&self, probes: &Probes) -> bool {
-        probes.band_bits() == self.header.band_bits && self.holds_any(probes.keys())
+        if probes.band_bits() != self.header.band_bits {
+            return false;
+        }
+        let Some(search) = self.searcher() else { return false };
+        let mut found = false;
+        probes.try_each(&mut |keys| {
+            found = search.holds_any(keys);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 
-    fn holds_any(&self, keys: &[bands::Key]) -> bool {
-        let Ok(Sections { bloom, table, .. }) = self.header.sections((*self.bytes).as_ref()) else {
-            // `open` has read the same sections from the same bytes.
-            return false;
-        };
-        keys.chunks(fingerprints::BATCH).any(|keys| {
-            let batch = self.fingerprinter.fingerprints(keys);
-            batch[..keys.len()].iter().any(|&print| bloom.may_hold(print) && table.holds(print))
-        })
+    /// None never comes up: `open` has read the same sections from the same bytes.
+    fn searcher(&self) -> Option<Search<'_>> {
+        let sections = self.header.sections((*self.bytes).as_ref()).ok()?;
+        Some(Search { fingerprinter: &self.fingerprinter, sections })
     }
 }
 
-/// Patterns of flipped bits that a scan tries for each view.
-pub const PROBES_PER_VIEW: usize = 1 << 12;
+struct Search<'l> {
+    fingerprinter: &'l Fingerprinter,
+    sections: Sections<'l>,
+}
+
+impl Search<'_> {
+    /// Whether any of up to [`BATCH`](bands::BATCH) keys is listed.
+    fn holds_any(&self, keys: &[bands::Key]) -> bool {
+        let Sections { bloom, table } = &self.sections;
+        let prints = self.fingerprinter.fingerprints(keys);
+        let mut passed = bloom.may_hold(&prints[..keys.len()]);
+        while passed != 0 {
+            if table.holds(prints[passed.trailing_zeros() as usize]) {
+                return true;
+            }
+            passed &= passed - 1;
+        }
+        false
+    }
+}
+
+/// Patterns of flipped bits that a scan tries for a view of its first picture.
+pub fn probes_for(views: ViewSet, variant: Variant) -> usize {
+    shared_out(first_picture(views), views, variant)
+}
+
+/// The same for every further picture of the scan: frames, and the second
+/// background of transparent ones. They share what the first has left; none is
+/// looked up by more than nine views.
+pub fn further_probes_for(views: ViewSet, variant: Variant) -> usize {
+    shared_out(FURTHER_PICTURE, views.min(ViewSet::Nine), variant)
+}
+
+/// Patterns that the longest scan with default limits tries: 64 frames on two
+/// backgrounds.
+pub fn most_probes(views: ViewSet) -> usize {
+    first_picture(views) + 127 * FURTHER_PICTURE
+}
+
+fn shared_out(probes: usize, views: ViewSet, variant: Variant) -> usize {
+    let shares: usize = views.variants().map(Variant::share).sum();
+    let is_in = views.variants().any(|other| other == variant);
+    if is_in { probes * variant.share() / shares } else { 0 }
+}
+
+/// As many as 4 ms allow by nine views, on one core of the machine that
+/// docs/matching.md names, and as the false-match bound allows by 25.
+const fn first_picture(views: ViewSet) -> usize {
+    match views {
+        ViewSet::One => 1 << 17,
+        ViewSet::Nine => 9 << 15,
+        ViewSet::TwentyFive => 3 << 17,
+    }
+}
+
+const FURTHER_PICTURE: usize = 1 << 10;
 
 /// Patterns that one look-up may try, whoever asks.
 pub const MOST_PROBES: usize = 1 << 20;
-
-/// log2 of the probes of the longest scan with default limits: eight views on
-/// two backgrounds of 64 frames.
-pub const LOG2_PROBES_PER_SCAN: f64 = (PROBES_PER_VIEW.ilog2() + 3 + 1 + 6) as f64;
 
 /// The list's name and version alone.
 impl fmt::Debug for HashList {

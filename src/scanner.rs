@@ -11,11 +11,11 @@ use std::time::Duration;
 use crate::classify::{Classifier, Scores, Tensor};
 use crate::frame::{Background, Frame};
 use crate::hash::pdq::{LOW_QUALITY, Pdq};
-use crate::hash::views::{Dihedral, View};
+use crate::hash::views::{View, ViewSet};
 use crate::hash::{Algorithm, Algorithms, PerceptualHash, exact};
 use crate::limits::{Budget, Incomplete, Limits};
 use crate::list::bands::Probes;
-use crate::list::{HashList, PROBES_PER_VIEW};
+use crate::list::{self, HashList};
 use crate::media::{self, Fault};
 use crate::policy::Policy;
 use crate::verdict::{Clearance, Finding, Match, Media, Part, Report, Timings};
@@ -27,6 +27,7 @@ pub struct Scanner {
     lists: Vec<HashList>,
     classifiers: Vec<Classifier>,
     policy: Policy,
+    views: ViewSet,
 }
 
 /// Gathers what a [`Scanner`] needs.
@@ -35,6 +36,7 @@ pub struct ScannerBuilder {
     lists: Vec<HashList>,
     classifiers: Vec<Classifier>,
     policy: Policy,
+    views: ViewSet,
 }
 
 /// The parts do not make a scanner.
@@ -84,13 +86,20 @@ impl ScannerBuilder {
         self
     }
 
+    /// Looks up these views of every picture instead of nine.
+    #[must_use]
+    pub fn views(mut self, views: ViewSet) -> Self {
+        self.views = views;
+        self
+    }
+
     /// The scanner.
     ///
     /// # Errors
     /// [`BuildError`] when two lists share an id or two models a name, or when
     /// the models are not those that the policy needs.
     pub fn build(self) -> Result<Scanner, BuildError> {
-        let Self { lists, classifiers, policy } = self;
+        let Self { lists, classifiers, policy, views } = self;
         if let Some(id) = repeated(lists.iter().map(HashList::id)) {
             return Err(BuildError::SameList(id.to_owned()));
         }
@@ -106,7 +115,7 @@ impl ScannerBuilder {
                 return Err(BuildError::NoLabel(label.to_owned()));
             }
         }
-        let scanner = Scanner { lists, classifiers, policy };
+        let scanner = Scanner { lists, classifiers, policy, views };
         let looks = scanner.classifiers.iter().any(|classifier| scanner.looks_first(classifier));
         if !scanner.classifiers.is_empty() && !looks {
             return Err(BuildError::NoFirstModel);
@@ -238,6 +247,8 @@ impl Scanner {
 /// One scan on its way. What it has found survives a panic.
 struct Scan<'s> {
     scanner: &'s Scanner,
+    /// Whether a picture was looked up: further ones get fewer probes.
+    looked_up: bool,
     budget: &'s Budget,
     findings: Vec<Finding>,
     /// For each list, whether a near match was found.
@@ -273,6 +284,7 @@ impl<'s> Scan<'s> {
         }
         Self {
             scanner,
+            looked_up: false,
             budget,
             findings,
             near: vec![false; scanner.lists.len()],
@@ -358,9 +370,14 @@ impl<'s> Scan<'s> {
 
     fn look_up(&mut self, pdq: &Pdq) -> Result<(), Fault> {
         let start = self.budget.now();
-        let outcome = Dihedral::ALL.into_iter().try_for_each(|symmetry| {
+        let probes_for = if self.looked_up { list::further_probes_for } else { list::probes_for };
+        self.looked_up = true;
+        let views = self.scanner.views;
+        let outcome = views.variants().try_for_each(|variant| {
             self.budget.check()?;
-            let view = View::dihedral(pdq, symmetry);
+            let count = probes_for(views, variant);
+            let view = if count > 0 { View::variant(pdq, variant) } else { None };
+            let Some(view) = view else { return Ok(()) };
             // One set of probes for all lists of a profile.
             let mut made: Vec<Probes> = Vec::new();
             for (list, near) in self.scanner.lists.iter().zip(&mut self.near) {
@@ -370,12 +387,12 @@ impl<'s> Scan<'s> {
                 let bits = list.header().band_bits;
                 let known = made.iter().position(|probes| probes.band_bits() == bits);
                 let probes = known.unwrap_or_else(|| {
-                    made.push(list.probes(&view, PROBES_PER_VIEW));
+                    made.push(list.probes(&view, count));
                     made.len() - 1
                 });
                 if list.contains_any(&made[probes]) {
                     *near = true;
-                    let by = Match::Near { view: symmetry, frame: self.frames - 1 };
+                    let by = Match::Near { view: variant, frame: self.frames - 1 };
                     self.findings.push(matched(list, by));
                 }
             }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::hash::Algorithm;
-use crate::hash::views::Dihedral;
+use crate::hash::views::Variant;
 use crate::limits::Incomplete;
 use crate::media::{Format, Unsupported};
 
@@ -106,8 +106,8 @@ pub enum Match {
     Exact(Algorithm),
     /// A near copy is listed.
     Near {
-        /// What was done to the picture before it matched.
-        view: Dihedral,
+        /// What the view that matched supposes was done to the original.
+        view: Variant,
         /// The displayed frame that matched, from 0.
         frame: u32,
     },

@@ -12,6 +12,7 @@
 
 use super::PerceptualHash;
 use super::dct::dct_16_of_64;
+use super::small::{Reducer, Small};
 use super::views::View;
 use crate::frame::{Background, Frame};
 use crate::limits::{Budget, Incomplete};
@@ -25,6 +26,7 @@ pub const LOW_QUALITY: u8 = 49;
 pub struct Pdq {
     coefficients: [f32; 256],
     quality: u8,
+    small: Small,
 }
 
 impl Pdq {
@@ -41,10 +43,12 @@ impl Pdq {
         let (width, height) = (frame.width() as usize, frame.height() as usize);
         // The reference's smallest hashable side.
         if width < 5 || height < 5 {
-            return Ok(Self { coefficients: [0.0; 256], quality: 0 });
+            return Ok(Self { coefficients: [0.0; 256], quality: 0, small: Small::blank() });
         }
-        let _held = budget.reserve(Downsampler::memory(width, height) + frame.luma_memory())?;
+        let passes = Downsampler::memory(width, height) + Reducer::memory(width);
+        let _held = budget.reserve(passes + frame.luma_memory())?;
         let mut downsampler = Downsampler::new(width, height);
+        let mut reducer = Reducer::new(width, height);
         let mut rows: usize = 0;
         frame.luma_rows(background, |row| {
             if rows.is_multiple_of(ROWS_BETWEEN_CHECKS) {
@@ -52,10 +56,15 @@ impl Pdq {
             }
             rows += 1;
             downsampler.push(row);
+            reducer.push(row);
             Ok(())
         })?;
         let samples = downsampler.finish();
-        Ok(Self { coefficients: dct_16_of_64(&samples), quality: quality(&samples) })
+        Ok(Self {
+            coefficients: dct_16_of_64(&samples),
+            quality: quality(&samples),
+            small: reducer.finish(),
+        })
     }
 
     /// 0 to 100: how much gradient the picture has to hash. See [`LOW_QUALITY`].
@@ -71,6 +80,11 @@ impl Pdq {
     /// DCT coefficients 1..=16 in both directions, row by row.
     pub(super) fn coefficients(&self) -> &[f32; 256] {
         &self.coefficients
+    }
+
+    /// What the views are sampled from.
+    pub(super) fn small(&self) -> &Small {
+        &self.small
     }
 }
 

@@ -6,16 +6,15 @@
 //! here, also known as Matyas-Meyer-Oseas), and hardware AES makes it a few
 //! nanoseconds. A linear hash would give the entries' bits away.
 
+use std::cmp::Ordering;
+
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 
-use super::bands::Key;
+use super::bands::{BATCH, Key};
 
 /// The first bits of E_salt(key) xor key, as a number.
 pub(crate) type Fingerprint = u128;
-
-/// Keys that are fingerprinted side by side.
-pub(crate) const BATCH: usize = 64;
 
 /// Makes fingerprints under one salt.
 #[derive(Clone)]
@@ -47,18 +46,20 @@ impl Fingerprinter {
     }
 }
 
-/// Bits of a fingerprint that the table stores; the bits above them are the
-/// number of its bucket.
-pub(crate) const REMAINDER_BITS: u32 = 56;
-pub(crate) const REMAINDER_BYTES: usize = REMAINDER_BITS as usize / 8;
+/// Bits of the fingerprints of a list of so many: 49 more than it takes to
+/// number them, so that 2^19 probes meet one of them by chance with a
+/// probability of at most 2^-30.
+pub(crate) fn bits(fingerprints: u64) -> u32 {
+    (fingerprints.next_power_of_two().ilog2() + 49).max(LEAST_BITS)
+}
 
-/// log2 of the most fingerprints a bucket holds on average. With 56 stored bits
-/// a fingerprint is then at least 53 bits longer than log2 of their number.
-pub(crate) const BUCKET_LOG2: u32 = 3;
+/// The shortest fingerprints, of short lists.
+pub(crate) const LEAST_BITS: u32 = 57;
 
-/// The bucket and the stored part of a fingerprint.
-pub(crate) fn split(print: Fingerprint) -> (usize, u64) {
-    ((print >> REMAINDER_BITS) as usize, print as u64 & ((1 << REMAINDER_BITS) - 1))
+/// log2 of the number of buckets for so many fingerprints: 8 to 16 in each.
+#[cfg(feature = "publish")]
+pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
+    fingerprints.max(1).ilog2().saturating_sub(3)
 }
 
 /// Fingerprints in ascending order, cut into buckets by their first bits.
@@ -67,8 +68,13 @@ pub(crate) struct Table<'a> {
     /// For each bucket the number of fingerprints before it, and one more: u32,
     /// little endian.
     pub(crate) index: &'a [u8],
-    /// Big endian, so that bytes sort as numbers do.
+    /// The bits of the fingerprints behind those that number their bucket,
+    /// without gaps, the first from the lowest bit; then [`PADDING`].
     pub(crate) remainders: &'a [u8],
+    /// Fingerprints in all.
+    pub(crate) length: usize,
+    /// Bits of a remainder, at most [`MOST_REMAINDER_BITS`].
+    pub(crate) remainder_bits: u32,
 }
 
 impl Table<'_> {
@@ -81,53 +87,98 @@ impl Table<'_> {
             last = start;
             ascends
         });
-        ascends
-            && self.start(0) == Some(0)
-            && u64::from(last) * REMAINDER_BYTES as u64 == self.remainders.len() as u64
+        ascends && self.start(0) == Some(0) && last as usize == self.length
     }
 
-    /// Whether the fingerprints of every bucket ascend, each once.
+    /// Whether the fingerprints of every bucket ascend, each once, and nothing
+    /// is behind the last.
     pub(crate) fn is_ordered(&self) -> bool {
-        let remainders = self.remainders.as_chunks::<REMAINDER_BYTES>().0;
-        let mut starts =
-            self.index.as_chunks::<4>().0.iter().map(|&start| u32::from_le_bytes(start));
-        let Some(mut start) = starts.next() else { return false };
-        starts.all(|end| {
-            let bucket = remainders.get(start as usize..end as usize);
-            start = end;
-            bucket.is_some_and(|bucket| bucket.is_sorted_by(|a, b| a < b))
-        })
+        let starts = self.index.as_chunks::<4>().0;
+        let ascends = starts.windows(2).all(|bounds| {
+            let [start, end] = [bounds[0], bounds[1]].map(|at| u32::from_le_bytes(at) as usize);
+            (start + 1..end).all(|n| self.remainder(n - 1) < self.remainder(n))
+        });
+        let end = self.length as u64 * u64::from(self.remainder_bits);
+        let behind = self.remainders.get((end / 8) as usize..).unwrap_or_default();
+        let mut behind = behind.iter().copied();
+        ascends
+            && behind.next().is_none_or(|byte| byte >> (end % 8) == 0)
+            && behind.all(|byte| byte == 0)
     }
 
     pub(crate) fn holds(&self, print: Fingerprint) -> bool {
-        let (bucket, remainder) = split(print);
+        let bucket = (print >> self.remainder_bits) as usize;
+        let remainder = print as u64 & mask(self.remainder_bits);
         let bounds = self.start(bucket).zip(self.start(bucket + 1));
-        let Some((start, end)) = bounds else { return false };
-        let stored = self.remainders.as_chunks::<REMAINDER_BYTES>().0.get(start..end);
-        stored.unwrap_or(&[]).binary_search(&to_bytes(remainder)).is_ok()
+        let Some((mut from, mut to)) = bounds else { return false };
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.remainder(middle).cmp(&Some(remainder)) {
+                Ordering::Equal => return true,
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+            }
+        }
+        false
     }
 
     fn start(&self, bucket: usize) -> Option<usize> {
         self.index.as_chunks::<4>().0.get(bucket).map(|&start| u32::from_le_bytes(start) as usize)
     }
+
+    fn remainder(&self, n: usize) -> Option<u64> {
+        let at = n as u64 * u64::from(self.remainder_bits);
+        let bytes = self.remainders.get((at / 8) as usize..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes) >> (at % 8) & mask(self.remainder_bits))
+    }
 }
 
-fn to_bytes(remainder: u64) -> [u8; REMAINDER_BYTES] {
-    std::array::from_fn(|n| (remainder >> (REMAINDER_BITS as usize - 8 - 8 * n)) as u8)
+/// So that eight bytes can be read where the last remainder begins.
+pub(crate) const PADDING: usize = 7;
+
+/// What is left of eight bytes after a shift by a part of a byte.
+pub(crate) const MOST_REMAINDER_BITS: u32 = 57;
+
+/// Bytes of so many remainders, with the padding.
+pub(crate) fn remainder_bytes(length: u64, remainder_bits: u32) -> Option<u64> {
+    let bits = length.checked_mul(remainder_bits.into())?;
+    Some(bits.div_ceil(8) + PADDING as u64)
+}
+
+fn mask(bits: u32) -> u64 {
+    (1 << bits) - 1
 }
 
 /// Index and remainders of ascending fingerprints, as [`Table`] reads them.
 #[cfg(feature = "publish")]
-pub(crate) fn encode(prints: &[Fingerprint], bucket_bits: u32) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn encode(
+    prints: &[Fingerprint],
+    bucket_bits: u32,
+    remainder_bits: u32,
+) -> (Vec<u8>, Vec<u8>) {
     let mut index = Vec::with_capacity(((1 << bucket_bits) + 1) * 4);
     let mut rest = prints;
-    for bucket in 0..1usize << bucket_bits {
+    for bucket in 0..1u128 << bucket_bits {
         index.extend_from_slice(&((prints.len() - rest.len()) as u32).to_le_bytes());
-        let inside = rest.iter().take_while(|&&print| split(print).0 == bucket).count();
+        let inside = rest.iter().take_while(|&&print| print >> remainder_bits == bucket).count();
         rest = &rest[inside..];
     }
     index.extend_from_slice(&(prints.len() as u32).to_le_bytes());
-    let remainders = prints.iter().flat_map(|&print| to_bytes(split(print).1)).collect();
+
+    let bytes = (prints.len() * remainder_bits as usize).div_ceil(8);
+    let mut remainders = Vec::with_capacity(bytes + PADDING);
+    let (mut pending, mut filled) = (0u128, 0);
+    for &print in prints {
+        pending |= u128::from(print as u64 & mask(remainder_bits)) << filled;
+        filled += remainder_bits;
+        while filled >= 8 {
+            remainders.push(pending as u8);
+            pending >>= 8;
+            filled -= 8;
+        }
+    }
+    remainders.push(pending as u8);
+    remainders.resize(bytes + PADDING, 0);
     (index, remainders)
 }
 
@@ -153,15 +204,30 @@ mod tests {
         let print = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 68;
         let mut prints: Vec<Fingerprint> = (1..2000).map(print).collect();
         prints.sort_unstable();
-        let (index, remainders) = encode(&prints, 4);
-        let table = Table { index: &index, remainders: &remainders };
-        assert!(table.is_sound() && table.is_ordered());
-        assert!(prints.iter().all(|&print| table.holds(print)));
-        assert!((2000..9000).all(|n| !table.holds(print(n))));
-        let short = Table { index: &index, remainders: &remainders[7..] };
-        assert!(!short.is_sound());
-        let mut swapped = remainders.clone();
-        swapped.swap(0, 7);
-        assert!(!Table { index: &index, remainders: &swapped }.is_ordered());
+        for bucket_bits in [3, 4, 7] {
+            let remainder_bits = 60 - bucket_bits;
+            let (index, remainders) = encode(&prints, bucket_bits, remainder_bits);
+            assert_eq!(
+                Some(remainders.len() as u64),
+                remainder_bytes(prints.len() as u64, remainder_bits)
+            );
+            let table = |index, remainders| Table {
+                index,
+                remainders,
+                length: prints.len(),
+                remainder_bits,
+            };
+            let whole = table(&index, &remainders);
+            assert!(whole.is_sound() && whole.is_ordered());
+            assert!(prints.iter().all(|&print| whole.holds(print)));
+            assert!((2000..9000).all(|n| !whole.holds(print(n))));
+            assert!(!table(&index[..index.len() - 4], &remainders).is_sound());
+            let mut disordered = remainders.clone();
+            disordered[..7].fill(0xff);
+            assert!(!table(&index, &disordered).is_ordered());
+            let mut trailing = remainders.clone();
+            *trailing.last_mut().unwrap() = 1;
+            assert!(!table(&index, &trailing).is_ordered());
+        }
     }
 }

@@ -1,36 +1,41 @@
-//! The list file, version 0.
+//! The list file, version 1.
 //!
 //! All numbers are little endian. The sections follow each other without gaps:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 256 | header, below |
-//! | 64 x blocks | Bloom filter |
+//! | 8 x words | Bloom filter |
 //! | 4 x (2^bucket bits + 1) | index: fingerprints before each bucket, and their number |
-//! | 7 x fingerprints | table: the fingerprints' last 56 bits, ascending in each bucket, big endian |
+//! | ceil(fingerprints x remainder bits / 8) | table: the remainders in ascending order, bit after bit from the lowest |
+//! | 7 | zeros |
 //! | 32 | BLAKE3 of everything before |
+//!
+//! A fingerprint's first bits number its bucket, the remainder is the rest of it.
 //!
 //! | header at | size | what |
 //! |---|---|---|
 //! | 0 | 8 | `PRESENDL` |
-//! | 8 | 2 | format version, 0 |
+//! | 8 | 2 | format version, 1 |
 //! | 10 | 1 | bits a band (the profile): 64, 80 or 96 |
 //! | 11 | 1 | bucket bits, 0 to 28 |
 //! | 12 | 4 | algorithms: bit n for the algorithm with number n |
 //! | 16 | 16 | salt |
 //! | 32 | 8 | fingerprints |
-//! | 40 | 8 | blocks of the Bloom filter |
+//! | 40 | 8 | words of the Bloom filter |
 //! | 48 | 8 | the list's own version |
 //! | 56 | 8 | entries in the near part |
 //! | 64 | 8 | entries in the exact part |
 //! | 72 | 1 | length of the id |
 //! | 73 | 64 | id: 1 to 64 of `a-z 0-9 -`, then zeros |
-//! | 137 | 119 | zeros |
+//! | 137 | 1 | fingerprint bits, 57 to 96; the remainder has 1 to 57 of them |
+//! | 138 | 118 | zeros |
 
-use super::bloom::{BLOCK, Bloom};
-use super::fingerprints::{BUCKET_LOG2, REMAINDER_BITS, REMAINDER_BYTES, Table};
-use super::{LOG2_PROBES_PER_SCAN, ListError};
+use super::bloom::{self, Bloom, WORD};
+use super::fingerprints::{self, LEAST_BITS, MOST_REMAINDER_BITS, Table};
+use super::{ListError, most_probes};
 use crate::hash::Algorithms;
+use crate::hash::views::ViewSet;
 
 /// What a list says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +57,8 @@ pub struct Header {
     pub exact_entries: u64,
     /// Fingerprints in the table.
     pub fingerprints: u64,
+    pub(crate) fingerprint_bits: u8,
     pub(crate) bucket_bits: u8,
-    pub(crate) blocks: u64,
 }
 
 /// The parts of a list file behind its header.
@@ -77,14 +82,19 @@ impl Sections<'_> {
 impl Header {
     /// Bits of one fingerprint.
     pub fn fingerprint_bits(&self) -> u32 {
-        u32::from(self.bucket_bits) + REMAINDER_BITS
+        self.fingerprint_bits.into()
     }
 
     /// log2 of the bound on the probability that one whole scan with default
-    /// limits matches although nothing near is listed.
+    /// limits and all views matches although nothing near is listed.
     pub fn false_match_log2(&self) -> f64 {
-        let fingerprints = (self.fingerprints as f64).log2();
-        fingerprints + LOG2_PROBES_PER_SCAN - f64::from(self.fingerprint_bits())
+        self.false_match_log2_with(ViewSet::TwentyFive)
+    }
+
+    /// The same for a scan with this set of views.
+    pub fn false_match_log2_with(&self, views: ViewSet) -> f64 {
+        let pairs = self.fingerprints as f64 * most_probes(views) as f64;
+        pairs.log2() - f64::from(self.fingerprint_bits)
     }
 
     /// The name of the profile with these bands.
@@ -110,9 +120,9 @@ impl Header {
             |holds: bool, what| if holds { Ok(()) } else { Err(ListError::Parameter(what)) };
         let id_length = usize::from(header[72]);
         check((1..=64).contains(&id_length), "id")?;
-        let (id, padding) = header[73..].split_at(id_length);
+        let (id, padding) = header[73..137].split_at(id_length);
         check(id.iter().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-')), "id")?;
-        check(padding.iter().all(|&byte| byte == 0), "padding")?;
+        check(padding.iter().chain(&header[138..]).all(|&byte| byte == 0), "padding")?;
         let algorithms = Algorithms::from_bits(u32::from_le_bytes(array(header, 12)))
             .ok_or(ListError::Parameter("set of algorithms"))?;
         let header = Self {
@@ -124,16 +134,22 @@ impl Header {
             near_entries: number(56),
             exact_entries: number(64),
             fingerprints: number(32),
+            fingerprint_bits: header[137],
             bucket_bits: header[11],
-            blocks: number(40),
         };
+        let (fingerprint_bits, bucket_bits) =
+            (header.fingerprint_bits(), u32::from(header.bucket_bits));
         check(PROFILES.iter().any(|(_, bits)| *bits == header.band_bits), "number of bits a band")?;
         check(header.bucket_bits <= MAX_BUCKET_BITS, "number of buckets")?;
-        check((1..=u64::from(u32::MAX)).contains(&header.blocks), "number of Bloom filter blocks")?;
-        // More of them to a bucket would make false matches likelier than the
-        // format allows.
-        let most = 1u64 << (u32::from(header.bucket_bits) + BUCKET_LOG2);
-        check((1..=most).contains(&header.fingerprints), "number of fingerprints")?;
+        check((LEAST_BITS..=MOST_BITS).contains(&fingerprint_bits), "length of fingerprints")?;
+        let remainder_bits = fingerprint_bits.saturating_sub(bucket_bits);
+        check((1..=MOST_REMAINDER_BITS).contains(&remainder_bits), "number of buckets")?;
+        // More of them would make false matches likelier than the format allows.
+        let few = (1..=u64::from(u32::MAX)).contains(&header.fingerprints)
+            && fingerprints::bits(header.fingerprints) <= fingerprint_bits;
+        check(few, "number of fingerprints")?;
+        let words = bloom::words(header.fingerprints);
+        check(number(40) == words, "number of Bloom filter words")?;
         let (near, exact) = (header.near_entries > 0, header.exact_entries > 0);
         let named = |perceptual: bool| {
             header.algorithms.iter().any(|algorithm| algorithm.is_perceptual() == perceptual)
@@ -152,31 +168,34 @@ impl Header {
         put(12, &self.algorithms.bits().to_le_bytes());
         put(16, &self.salt);
         put(32, &self.fingerprints.to_le_bytes());
-        put(40, &self.blocks.to_le_bytes());
+        put(40, &bloom::words(self.fingerprints).to_le_bytes());
         put(48, &self.version.to_le_bytes());
         put(56, &self.near_entries.to_le_bytes());
         put(64, &self.exact_entries.to_le_bytes());
         put(72, &[self.id.len() as u8]);
         put(73, self.id.as_bytes());
+        put(137, &[self.fingerprint_bits]);
         header
     }
 
     /// The sections of the file, which must have exactly the length they need.
     pub(super) fn sections<'a>(&self, bytes: &'a [u8]) -> Result<Sections<'a>, ListError> {
-        let bloom = self.blocks * BLOCK as u64;
+        let bloom = bloom::words(self.fingerprints) * WORD as u64;
         let index = ((1u64 << self.bucket_bits) + 1) * 4;
-        let table = self.fingerprints * REMAINDER_BYTES as u64;
+        let remainder_bits = self.fingerprint_bits() - u32::from(self.bucket_bits);
+        let table = fingerprints::remainder_bytes(self.fingerprints, remainder_bits);
+        let table = table.ok_or(ListError::Parameter("number of fingerprints"))?;
         let expected = HEADER as u64 + bloom + index + table + DIGEST as u64;
         if bytes.len() as u64 != expected {
             return Err(ListError::Length { expected, actual: bytes.len() as u64 });
         }
         // Each fits in usize now that their sum is the length of a slice.
-        let (blocks, rest) = bytes[HEADER..].split_at(bloom as usize);
+        let (words, rest) = bytes[HEADER..].split_at(bloom as usize);
         let (index, rest) = rest.split_at(index as usize);
         let (remainders, _) = rest.split_at(table as usize);
         Ok(Sections {
-            bloom: Bloom { blocks, fingerprint_bits: self.fingerprint_bits() },
-            table: Table { index, remainders },
+            bloom: Bloom { words, fingerprint_bits: self.fingerprint_bits() },
+            table: Table { index, remainders, length: self.fingerprints as usize, remainder_bits },
         })
     }
 }
@@ -189,16 +208,17 @@ pub(super) fn verify(bytes: &[u8]) -> Result<(), ListError> {
 
 /// The file of the header's list: its fingerprints in ascending order.
 #[cfg(feature = "publish")]
-pub(crate) fn encode(header: &Header, prints: &[super::fingerprints::Fingerprint]) -> Vec<u8> {
-    let bloom = super::bloom::encode(prints, header.fingerprint_bits());
-    let (index, remainders) = super::fingerprints::encode(prints, header.bucket_bits.into());
+pub(crate) fn encode(header: &Header, prints: &[fingerprints::Fingerprint]) -> Vec<u8> {
+    let bucket_bits = fingerprints::bucket_bits(prints.len() as u64);
     let header = Header {
         fingerprints: prints.len() as u64,
-        blocks: (bloom.len() / BLOCK) as u64,
+        bucket_bits: bucket_bits as u8,
         ..header.clone()
     };
+    let bits = header.fingerprint_bits();
+    let (index, remainders) = fingerprints::encode(prints, bucket_bits, bits - bucket_bits);
     let mut file = header.encode().to_vec();
-    for section in [bloom, index, remainders] {
+    for section in [bloom::encode(prints, bits), index, remainders] {
         file.extend_from_slice(&section);
     }
     let digest = blake3::hash(&file);
@@ -209,10 +229,13 @@ pub(crate) fn encode(header: &Header, prints: &[super::fingerprints::Fingerprint
 /// Bits a band of each profile: more bits hide better and find less.
 pub const PROFILES: [(&str, u8); 3] = [("open", 64), ("balanced", 80), ("strict", 96)];
 
-pub(crate) const MAX_BUCKET_BITS: u8 = 28;
+const MAX_BUCKET_BITS: u8 = 28;
+
+/// Longer fingerprints than any list has use for.
+const MOST_BITS: u32 = 96;
 
 const MAGIC: &[u8; 8] = b"PRESENDL";
-const VERSION: u16 = 0;
+pub(crate) const VERSION: u16 = 1;
 const HEADER: usize = 256;
 const DIGEST: usize = 32;
 

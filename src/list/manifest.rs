@@ -36,7 +36,7 @@ pub struct Manifest {
     /// Bits of one fingerprint.
     pub fingerprint_bits: u32,
     /// log2 of the bound on a false match in one whole scan with default limits
-    /// (eight views, two backgrounds, 64 frames).
+    /// (all views, two backgrounds, 64 frames).
     pub false_match_log2: f64,
     /// Rows left out.
     pub left_out: LeftOut,

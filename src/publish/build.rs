@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::feed::{Feed, RowHash};
 use crate::hash::Algorithms;
-use crate::list::bands::{Bands, Key, digest_key};
-use crate::list::fingerprints::{BATCH, BUCKET_LOG2, Fingerprint, Fingerprinter, REMAINDER_BITS};
-use crate::list::format::{self, Header, MAX_BUCKET_BITS, PROFILES};
+use crate::list::bands::{BATCH, Bands, Key, digest_key};
+use crate::list::fingerprints::{self, Fingerprint, Fingerprinter};
+use crate::list::format::{self, Header, PROFILES};
 use crate::list::manifest::{LeftOut, Manifest};
 
 /// What the publisher chooses.
@@ -83,11 +83,10 @@ pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> 
         *entries.entry(row.hash.algorithm().name().to_owned()).or_insert(0) += 1;
         *categories.entry(row.category.clone()).or_insert(0) += 1;
     }
-    let bucket_bits = bucket_bits(keys.len());
-    if bucket_bits > MAX_BUCKET_BITS || u32::try_from(keys.len()).is_err() {
+    if u32::try_from(keys.len()).is_err() {
         return Err(BuildError::TooLarge);
     }
-    let fingerprint_bits = u32::from(bucket_bits) + REMAINDER_BITS;
+    let fingerprint_bits = fingerprints::bits(keys.len() as u64);
     let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
     let header = Header {
         id: id.clone(),
@@ -98,14 +97,14 @@ pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> 
         near_entries: feed.rows.len() as u64 - exact_entries,
         exact_entries,
         fingerprints: prints.len() as u64,
-        bucket_bits,
-        blocks: 0,
+        fingerprint_bits: fingerprint_bits as u8,
+        bucket_bits: 0,
     };
     let list = format::encode(&header, &prints);
     let manifest = Manifest {
         id: id.clone(),
         version: *version,
-        format: 0,
+        format: format::VERSION,
         profile: profile.to_owned(),
         band_bits,
         salt: encode_hex(&salt),
@@ -134,11 +133,6 @@ fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint>
     prints.sort_unstable();
     prints.dedup();
     prints
-}
-
-/// So many buckets that each holds eight fingerprints at most, on average.
-fn bucket_bits(keys: usize) -> u8 {
-    keys.next_power_of_two().ilog2().saturating_sub(BUCKET_LOG2) as u8
 }
 
 fn encode_hex(bytes: &[u8]) -> String {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use presend::frame::Background;
+use presend::frame::{Background, Frame, Layout};
 use presend::hash::PerceptualHash;
 use presend::hash::pdq::Pdq;
-use presend::hash::views::{Dihedral, View};
+use presend::hash::views::{Dihedral, Variant, View, ViewSet};
 use presend::limits::{Budget, Limits};
 use presend::media;
 
@@ -112,5 +112,96 @@ fn every_orientation_hashes_as_the_upright_picture() {
         let most = row["max_distance"].parse::<u32>().expect("a number");
         let distance = ours.distance(&hash(&row["pdq"]));
         assert!(distance <= most, "{}: {distance} bits", &row["file"]);
+    }
+}
+
+fn first_pdq(name: &str) -> Pdq {
+    let bytes = read(root("tests/data/vectors").join(name));
+    let budget = Budget::start(&Limits::default());
+    let mut frames = media::open(&bytes, &budget).expect("a vector opens");
+    let frame = frames.next().expect("a vector has a frame").expect("a vector decodes");
+    Pdq::of(&frame, Background::White, &budget).expect("the budget is ample")
+}
+
+fn variant(name: &str) -> Variant {
+    let mut all = ViewSet::TwentyFive.variants();
+    all.find(|variant| variant.name() == name).unwrap_or_else(|| panic!("no view {name}"))
+}
+
+#[test]
+fn views_are_those_of_numpy() {
+    let (mut compared, mut differ) = (0, 0);
+    for row in table(root("tests/data/vectors/views.csv")) {
+        let pdq = first_pdq(&row["file"]);
+        let view = View::variant(&pdq, variant(&row["view"])).expect("this view is never empty");
+        let distance = view.hash.distance(&hash(&row["pdq"]));
+        // Where a coefficient lies on the median, f32 and f64 may part.
+        assert!(distance <= 2, "{} {}: {distance}", &row["file"], &row["view"]);
+        compared += 1;
+        differ += distance;
+    }
+    assert_eq!(compared, 7 * 23);
+    assert!(differ <= 16, "{differ} bits");
+}
+
+#[test]
+fn view_sets_are_nested_and_their_names_stable() {
+    let names = |set: ViewSet| set.variants().map(Variant::name).collect::<Vec<_>>();
+    assert_eq!(names(ViewSet::One), ["identity"]);
+    let nine = [
+        "identity",
+        "centred",
+        "trimmed",
+        "uncrop-4",
+        "flip-horizontal",
+        "rotate-90",
+        "rotate-180",
+        "tilt-left-2",
+        "tilt-right-2",
+    ];
+    assert_eq!(names(ViewSet::Nine), nine);
+    assert_eq!(names(ViewSet::TwentyFive)[..9], nine);
+    assert_eq!(names(ViewSet::TwentyFive).len(), 25);
+    assert!(ViewSet::ALL.into_iter().all(|set| ViewSet::from_name(set.name()) == Some(set)));
+    assert_eq!(ViewSet::from_name("2"), None);
+}
+
+#[test]
+fn the_first_view_is_the_reference_hash() {
+    let pdq = first_pdq("mountains.png");
+    let identity = View::variant(&pdq, Variant::IDENTITY).expect("never empty");
+    assert_eq!(identity.hash, pdq.hash());
+}
+
+#[test]
+fn a_framed_picture_is_seen_without_its_frame() {
+    let bytes = read(root("tests/data/vectors/mountains.png"));
+    let budget = Budget::start(&Limits::default());
+    let mut frames = media::open(&bytes, &budget).expect("a vector opens");
+    let frame = frames.next().expect("a vector has a frame").expect("a vector decodes");
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let sink = |row: &[f32]| -> Result<(), ()> {
+        rows.push(row.iter().map(|&luma| luma.round() as u8).collect());
+        Ok(())
+    };
+    frame.luma_rows(Background::White, sink).expect("no error");
+    let plain = first_pdq("mountains.png");
+    assert!(View::variant(&plain, variant("trimmed")).is_none(), "there is nothing to trim");
+    // Bars above and below, on both sides, all around; none a whole 128th.
+    for (bar, across, down) in [(0, 0, 61), (255, 37, 0), (18, 29, 43)] {
+        let (wide, high) = (width + 2 * across, height + 2 * down);
+        let mut pixels = vec![bar; wide * high];
+        for (row, y) in rows.iter().zip(down..) {
+            let at = y * wide + across;
+            pixels[at..at + width].copy_from_slice(row);
+        }
+        let framed = Frame::new(wide as u32, high as u32, Layout::Luma8, pixels).expect("a frame");
+        let pdq = Pdq::of(&framed, Background::White, &budget).expect("the budget is ample");
+        let trimmed = View::variant(&pdq, variant("trimmed")).expect("there are bars");
+        let centred = View::variant(&plain, variant("centred")).expect("never empty");
+        let distance = trimmed.hash.distance(&centred.hash);
+        assert!(distance <= 10, "{across} x {down}: {distance}");
+        assert!(pdq.hash().distance(&plain.hash()) > 31);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use presend::frame::{Frame, Layout, Orientation};
 use presend::hash::Algorithm;
-use presend::hash::views::Dihedral;
+use presend::hash::views::{Dihedral, Variant, ViewSet};
 use presend::limits::{Clock, Incomplete};
 use presend::publish::{self, Feed, Parameters};
 use presend::scanner::BuildError;
@@ -38,7 +38,8 @@ fn incomplete(reason: Incomplete) -> Finding {
 }
 
 fn near(view: Dihedral, frame: u32) -> Finding {
-    Finding::Match { list: "demo".into(), version: 1, by: Match::Near { view, frame } }
+    let by = Match::Near { view: view.into(), frame };
+    Finding::Match { list: "demo".into(), version: 1, by }
 }
 
 #[test]
@@ -99,7 +100,9 @@ fn a_turned_or_mirrored_copy_is_found() {
             (lying(&|x, y| rows[bottom - x][y]), Dihedral::Rotate270),
             (lying(&|x, y| rows[x][right - y]), Dihedral::Rotate90),
         ] {
-            let report = scanner().scan_frames(b"a file", [turned], &Limits::default());
+            let scanner = Scanner::builder().list(demo()).views(ViewSet::TwentyFive);
+            let scanner = scanner.build().expect("one list");
+            let report = scanner.scan_frames(b"a file", [turned], &Limits::default());
             assert_eq!(findings(&report), [near(back, 0)], "{name}");
         }
     }
@@ -184,7 +187,7 @@ fn what_only_a_dark_or_a_bright_screen_shows_is_found() {
         let scanner = Scanner::builder().list(list).build().expect("one list");
         let report = scanner.scan(&picture, &Limits::default());
         let frame = row["frame"].parse().expect("a number");
-        let by = Match::Near { view: Dihedral::Identity, frame };
+        let by = Match::Near { view: Variant::IDENTITY, frame };
         let expected = Finding::Match { list: "one".into(), version: 2, by };
         assert!(findings(&report).contains(&expected), "{} over {}", frame, &row["background"]);
     }
