@@ -25,8 +25,8 @@ pub mod manifest;
 mod bloom;
 pub(crate) mod fingerprints;
 
-use bands::{Bands, Probes};
-use fingerprints::Fingerprinter;
+use bands::{BATCH, Bands, Probes};
+use fingerprints::{Fingerprint, Fingerprinter};
 use format::{Header, Sections};
 
 /// An open list. Cheap to clone; clones share the bytes.
@@ -147,7 +147,9 @@ impl HashList {
     /// Whether the digest is listed.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.algorithms().contains(digest.algorithm())
-            && self.searcher().is_some_and(|search| search.holds_any(&[bands::digest_key(digest)]))
+            && self.searcher().is_some_and(|mut search| {
+                search.adds_a_match(&[bands::digest_key(digest)]) || search.ends_in_a_match()
+            })
     }
 
     /// Whether a near copy of the view is listed, tried with the `probes` most
@@ -167,40 +169,63 @@ impl HashList {
         if probes.band_bits() != self.header.band_bits {
             return false;
         }
-        let Some(search) = self.searcher() else { return false };
+        let Some(mut search) = self.searcher() else { return false };
         let mut found = false;
         probes.try_each(&mut |keys| {
-            found = search.holds_any(keys);
+            found = search.adds_a_match(keys);
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        found
+        found || search.ends_in_a_match()
     }
 
     /// None never comes up: `open` has read the same sections from the same bytes.
     fn searcher(&self) -> Option<Search<'_>> {
         let sections = self.header.sections((*self.bytes).as_ref()).ok()?;
-        Some(Search { fingerprinter: &self.fingerprinter, sections })
+        Some(Search {
+            fingerprinter: &self.fingerprinter,
+            sections,
+            blocks: [[0; 16]; BATCH],
+            passed: [0; 2 * BATCH],
+            filled: 0,
+        })
     }
 }
 
+/// A look-up on its way.
 struct Search<'l> {
     fingerprinter: &'l Fingerprinter,
     sections: Sections<'l>,
+    blocks: [bands::Key; BATCH],
+    /// Fingerprints that the filter let pass. They wait until they are enough to
+    /// be looked up side by side: each alone would wait for memory.
+    passed: [Fingerprint; 2 * BATCH],
+    filled: usize,
 }
 
 impl Search<'_> {
-    /// Whether any of up to [`BATCH`](bands::BATCH) keys is listed.
-    fn holds_any(&self, keys: &[bands::Key]) -> bool {
-        let Sections { bloom, table } = &self.sections;
-        let prints = self.fingerprinter.fingerprints(keys);
-        let mut passed = bloom.may_hold(&prints[..keys.len()]);
+    /// Looks for up to [`BATCH`] more keys.
+    fn adds_a_match(&mut self, keys: &[bands::Key]) -> bool {
+        let mut prints = self.fingerprinter.fingerprints(keys, &mut self.blocks);
+        let mut passed = self.sections.bloom.may_hold(prints.clone());
         while passed != 0 {
-            if table.holds(prints[passed.trailing_zeros() as usize]) {
-                return true;
+            let skipped = passed.trailing_zeros();
+            // Twice: one shift by all 64 bits would be none.
+            passed = passed >> skipped >> 1;
+            if let Some(print) = prints.nth(skipped as usize) {
+                self.passed[self.filled] = print;
+                self.filled += 1;
             }
-            passed &= passed - 1;
         }
-        false
+        if self.filled < BATCH {
+            return false;
+        }
+        self.filled -= BATCH;
+        self.sections.table.holds_any(&self.passed[self.filled..self.filled + BATCH])
+    }
+
+    /// Looks up what is still waiting.
+    fn ends_in_a_match(&self) -> bool {
+        self.sections.table.holds_any(&self.passed[..self.filled])
     }
 }
 

@@ -6,43 +6,39 @@
 //! here, also known as Matyas-Meyer-Oseas), and hardware AES makes it a few
 //! nanoseconds. A linear hash would give the entries' bits away.
 
-use std::cmp::Ordering;
-
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 
 use super::bands::{BATCH, Key};
 
-/// The first bits of E_salt(key) xor key, as a number.
+/// The first bits of E_salt(key) xor key, highest first, then zeros.
 pub(crate) type Fingerprint = u128;
 
 /// Makes fingerprints under one salt.
 #[derive(Clone)]
 pub(crate) struct Fingerprinter {
     cipher: Aes128,
-    bits: u32,
+    kept: u128,
 }
 
 impl Fingerprinter {
     /// `bits`: 57 to 128.
     pub(crate) fn new(salt: [u8; 16], bits: u32) -> Self {
-        Self { cipher: Aes128::new(&salt.into()), bits }
+        Self { cipher: Aes128::new(&salt.into()), kept: !0 << (128 - bits) }
     }
 
-    /// The fingerprints of up to [`BATCH`] keys; the rest of the array is of no
-    /// meaning.
-    pub(crate) fn fingerprints(&self, keys: &[Key]) -> [Fingerprint; BATCH] {
-        let mut blocks = [Array::from([0; 16]); BATCH];
-        for (block, key) in blocks.iter_mut().zip(keys) {
-            *block = Array::from(*key);
-        }
-        self.cipher.encrypt_blocks(&mut blocks[..keys.len()]);
-        let mut prints = [0; BATCH];
-        for ((print, block), key) in prints.iter_mut().zip(blocks).zip(keys) {
-            let fed_forward = u128::from_be_bytes(block.into()) ^ u128::from_be_bytes(*key);
-            *print = fed_forward >> (128 - self.bits);
-        }
-        prints
+    /// The fingerprints of up to [`BATCH`] keys, made in `blocks`.
+    pub(crate) fn fingerprints<'b>(
+        &self,
+        keys: &'b [Key],
+        blocks: &'b mut [Key; BATCH],
+    ) -> impl ExactSizeIterator<Item = Fingerprint> + Clone + 'b {
+        let blocks = &mut blocks[..keys.len()];
+        blocks.copy_from_slice(keys);
+        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
+        let kept = self.kept;
+        let number = u128::from_be_bytes;
+        blocks.iter().zip(keys).map(move |(&block, &key)| (number(block) ^ number(key)) & kept)
     }
 }
 
@@ -73,7 +69,8 @@ pub(crate) struct Table<'a> {
     pub(crate) remainders: &'a [u8],
     /// Fingerprints in all.
     pub(crate) length: usize,
-    /// Bits of a remainder, at most [`MOST_REMAINDER_BITS`].
+    pub(crate) bucket_bits: u32,
+    /// At most [`MOST_REMAINDER_BITS`].
     pub(crate) remainder_bits: u32,
 }
 
@@ -106,20 +103,32 @@ impl Table<'_> {
             && behind.all(|byte| byte == 0)
     }
 
-    pub(crate) fn holds(&self, print: Fingerprint) -> bool {
-        let bucket = (print >> self.remainder_bits) as usize;
-        let remainder = print as u64 & mask(self.remainder_bits);
-        let bounds = self.start(bucket).zip(self.start(bucket + 1));
-        let Some((mut from, mut to)) = bounds else { return false };
-        while from < to {
-            let middle = from + (to - from) / 2;
-            match self.remainder(middle).cmp(&Some(remainder)) {
-                Ordering::Equal => return true,
-                Ordering::Less => from = middle + 1,
-                Ordering::Greater => to = middle,
-            }
+    /// Whether any of up to [`BATCH`] fingerprints is there.
+    pub(crate) fn holds_any(&self, prints: &[Fingerprint]) -> bool {
+        let mut buckets = [(0, 0, 0); BATCH];
+        for (bucket, &print) in buckets.iter_mut().zip(prints) {
+            let (number, remainder) = self.split(print);
+            let bounds = self.start(number).zip(self.start(number + 1));
+            let (start, end) = bounds.unwrap_or_default();
+            *bucket = (start, end, remainder);
         }
-        false
+        let buckets = &buckets[..prints.len()];
+        // The first of each bucket first: where they are is fetched side by side.
+        let is_first =
+            |&(start, end, remainder)| start < end && self.remainder(start) == Some(remainder);
+        let is_behind = |&(start, end, remainder): &(usize, usize, u64)| {
+            (start + 1..end).fold(false, |found, n| found | (self.remainder(n) == Some(remainder)))
+        };
+        buckets.iter().fold(false, |found, bucket| found | is_first(bucket))
+            || buckets.iter().any(is_behind)
+    }
+
+    /// The bucket's number, and the remainder.
+    fn split(&self, print: Fingerprint) -> (usize, u64) {
+        // Two shifts: one by all 128 bits would be none.
+        let bucket = print >> 1 >> (127 - self.bucket_bits);
+        let remainder = print << self.bucket_bits >> 64 >> (64 - self.remainder_bits);
+        (bucket as usize, remainder as u64)
     }
 
     fn start(&self, bucket: usize) -> Option<usize> {
@@ -156,11 +165,13 @@ pub(crate) fn encode(
     bucket_bits: u32,
     remainder_bits: u32,
 ) -> (Vec<u8>, Vec<u8>) {
+    let table =
+        Table { index: &[], remainders: &[], length: prints.len(), bucket_bits, remainder_bits };
     let mut index = Vec::with_capacity(((1 << bucket_bits) + 1) * 4);
     let mut rest = prints;
-    for bucket in 0..1u128 << bucket_bits {
+    for bucket in 0..1 << bucket_bits {
         index.extend_from_slice(&((prints.len() - rest.len()) as u32).to_le_bytes());
-        let inside = rest.iter().take_while(|&&print| print >> remainder_bits == bucket).count();
+        let inside = rest.iter().take_while(|&&print| table.split(print).0 == bucket).count();
         rest = &rest[inside..];
     }
     index.extend_from_slice(&(prints.len() as u32).to_le_bytes());
@@ -169,7 +180,7 @@ pub(crate) fn encode(
     let mut remainders = Vec::with_capacity(bytes + PADDING);
     let (mut pending, mut filled) = (0u128, 0);
     for &print in prints {
-        pending |= u128::from(print as u64 & mask(remainder_bits)) << filled;
+        pending |= u128::from(table.split(print).1) << filled;
         filled += remainder_bits;
         while filled >= 8 {
             remainders.push(pending as u8);
@@ -193,15 +204,17 @@ mod tests {
         let key = 0x3243f6a8885a308d313198a2e0370734_u128;
         let cipher = 0x3925841d02dc09fbdc118597196a0b32_u128;
         for bits in [57, 75, 128] {
-            let prints = Fingerprinter::new(salt, bits).fingerprints(&[key.to_be_bytes(); 3]);
-            assert_eq!(prints[..3], [(key ^ cipher) >> (128 - bits); 3]);
+            let (keys, mut blocks) = ([key.to_be_bytes(); 3], [[0; 16]; BATCH]);
+            let prints = Fingerprinter::new(salt, bits);
+            let prints: Vec<_> = prints.fingerprints(&keys, &mut blocks).collect();
+            assert_eq!(prints, [(key ^ cipher) >> (128 - bits) << (128 - bits); 3]);
         }
     }
 
     #[cfg(feature = "publish")]
     #[test]
     fn the_table_holds_what_was_put_in_and_nothing_else() {
-        let print = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 68;
+        let print = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 68 << 68;
         let mut prints: Vec<Fingerprint> = (1..2000).map(print).collect();
         prints.sort_unstable();
         for bucket_bits in [3, 4, 7] {
@@ -215,12 +228,13 @@ mod tests {
                 index,
                 remainders,
                 length: prints.len(),
+                bucket_bits,
                 remainder_bits,
             };
             let whole = table(&index, &remainders);
             assert!(whole.is_sound() && whole.is_ordered());
-            assert!(prints.iter().all(|&print| whole.holds(print)));
-            assert!((2000..9000).all(|n| !whole.holds(print(n))));
+            assert!(prints.iter().all(|&print| whole.holds_any(&[print])));
+            assert!((2000..9000).all(|n| !whole.holds_any(&[print(n)])));
             assert!(!table(&index[..index.len() - 4], &remainders).is_sound());
             let mut disordered = remainders.clone();
             disordered[..7].fill(0xff);

@@ -194,8 +194,14 @@ impl Header {
         let (index, rest) = rest.split_at(index as usize);
         let (remainders, _) = rest.split_at(table as usize);
         Ok(Sections {
-            bloom: Bloom { words, fingerprint_bits: self.fingerprint_bits() },
-            table: Table { index, remainders, length: self.fingerprints as usize, remainder_bits },
+            bloom: Bloom { words },
+            table: Table {
+                index,
+                remainders,
+                length: self.fingerprints as usize,
+                bucket_bits: self.bucket_bits.into(),
+                remainder_bits,
+            },
         })
     }
 }
@@ -218,7 +224,7 @@ pub(crate) fn encode(header: &Header, prints: &[fingerprints::Fingerprint]) -> V
     let bits = header.fingerprint_bits();
     let (index, remainders) = fingerprints::encode(prints, bucket_bits, bits - bucket_bits);
     let mut file = header.encode().to_vec();
-    for section in [bloom::encode(prints, bits), index, remainders] {
+    for section in [bloom::encode(prints), index, remainders] {
         file.extend_from_slice(&section);
     }
     let digest = blake3::hash(&file);

@@ -127,9 +127,11 @@ pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> 
 
 /// Ascending and each once: the order of the rows leaves no trace.
 fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint> {
-    let batches = keys.chunks(BATCH).map(|keys| (keys.len(), fingerprinter.fingerprints(keys)));
-    let mut prints: Vec<Fingerprint> =
-        batches.flat_map(|(filled, prints)| prints.into_iter().take(filled)).collect();
+    let mut blocks = [[0; 16]; BATCH];
+    let mut prints: Vec<Fingerprint> = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(BATCH) {
+        prints.extend(fingerprinter.fingerprints(keys, &mut blocks));
+    }
     prints.sort_unstable();
     prints.dedup();
     prints
