@@ -6,10 +6,10 @@ use presend::Limits;
 use presend::frame::{Background, Frame, Layout};
 use presend::hash::PerceptualHash;
 use presend::hash::pdq::{LOW_QUALITY, Pdq};
-use presend::hash::views::{Dihedral, View};
+use presend::hash::views::{self, Dihedral, Variant, View};
 use presend::limits::Budget;
 use presend::list::format::PROFILES;
-use presend::list::{HashList, PROBES_PER_VIEW};
+use presend::list::{self, HashList};
 use presend::media::{self, Fault};
 use presend::publish::{self, Feed, Parameters};
 
@@ -20,28 +20,29 @@ use crate::Failure;
 /// A set of views, the likeliest first.
 pub(crate) struct ViewSet {
     pub(crate) name: &'static str,
-    views: &'static [Dihedral],
+    set: views::ViewSet,
 }
 
 /// Every set the engine has, the smallest first; the smallest is the picture
 /// as it is.
-pub(crate) static SETS: [ViewSet; 2] = [
-    ViewSet { name: "1", views: &[Dihedral::Identity] },
-    ViewSet { name: "8", views: &Dihedral::ALL },
+pub(crate) static SETS: [ViewSet; 3] = [
+    ViewSet { name: "1", set: views::ViewSet::One },
+    ViewSet { name: "9", set: views::ViewSet::Nine },
+    ViewSet { name: "25", set: views::ViewSet::TwentyFive },
 ];
 
 impl ViewSet {
     pub(crate) fn views(&self) -> usize {
-        self.views.len()
+        self.set.variants().len()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.views.iter().map(|view| view.name())
+        self.set.variants().map(Variant::name)
     }
 
     /// Keys tried for each view.
     pub(crate) fn probes(&self) -> impl Iterator<Item = usize> {
-        self.views.iter().map(|_| PROBES_PER_VIEW)
+        self.set.variants().map(|variant| list::probes_for(self.set, variant))
     }
 
     /// Keys tried for a picture that is not listed.
@@ -100,14 +101,13 @@ impl Hashed {
     }
 
     pub(crate) fn views(&self, set: &ViewSet) -> Vec<NamedView> {
-        let views = set.views.iter().zip(set.probes());
-        views
-            .map(|(&symmetry, probes)| NamedView {
-                name: symmetry.name(),
-                probes,
-                view: View::dihedral(&self.0, symmetry),
-            })
-            .collect()
+        let views = set.set.variants().zip(set.probes());
+        // A picture without bars has no trimmed view.
+        let named = |(variant, probes): (Variant, usize)| {
+            let view = View::variant(&self.0, variant)?;
+            Some(NamedView { name: variant.name(), probes, view })
+        };
+        views.filter_map(named).collect()
     }
 
     /// Every hash under which the picture, mirrored or turned, could be listed.
