@@ -7,5 +7,7 @@
 pub mod build;
 pub mod feed;
 
-pub use build::{BuildError, Built, Parameters, build};
+mod work;
+
+pub use build::{BuildError, Built, Parameters, build, build_watched};
 pub use feed::{BadRow, Feed, FeedError, Row};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use presend::publish::{self, Built, Feed, Parameters};
 
 /// Builds presend hash lists from feeds.
@@ -82,7 +83,15 @@ impl Build {
             profile: self.profile.clone(),
             salt: self.salt,
         };
-        let built = publish::build(&parameters, &feed).map_err(|error| error.to_string())?;
+        let bar = ProgressBar::new(100).with_style(
+            ProgressStyle::with_template("{bar:30} {percent} %, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let built = publish::build_watched(&parameters, &feed, &mut |done| {
+            bar.set_position((done * 100.0) as u64);
+        });
+        bar.finish_and_clear();
+        let built = built.map_err(|error| error.to_string())?;
         let manifest = serde_json::to_string_pretty(&built.manifest)
             .map_err(|error| format!("the manifest cannot be written: {error}"))?;
         fs::create_dir_all(&self.out).map_err(|error| at(&self.out, &error))?;
@@ -116,10 +125,21 @@ fn summary(Built { manifest, .. }: &Built) -> String {
     let entries: Vec<String> =
         manifest.entries.iter().map(|(algorithm, rows)| format!("{rows} {algorithm}")).collect();
     let left_out = &manifest.left_out;
+    let bounds: Vec<String> = manifest
+        .false_match_log2
+        .iter()
+        .map(|(views, log2)| format!("2^{log2:.1} with {views}"))
+        .collect();
+    let work = manifest.work.map_or(String::new(), |work| {
+        format!(
+            "guesses that uncover the first entry, 1 % and half of them: 2^{:.0}, 2^{:.0}, 2^{:.0}\n",
+            work.first, work.percent, work.half
+        )
+    });
     format!(
-        "{} version {}, profile {}: {}\n{} fingerprints of {} bits, {} bytes\n\
-         left out: {} bad, {} of low quality, {} duplicate\n\
-         false match in one whole scan, 64 frames long: at most 2^{:.1}\nblake3 {}",
+        "{} version {}, profile {}: {}\n{} fingerprints of {} bits, {} bytes, {:.1} an entry\n\
+         left out: {} bad, {} of low quality, {} duplicate, {} guessed too easily\n\
+         false match in one whole scan, 64 frames long, by views: at most {}\n{work}blake3 {}",
         manifest.id,
         manifest.version,
         manifest.profile,
@@ -127,10 +147,12 @@ fn summary(Built { manifest, .. }: &Built) -> String {
         manifest.fingerprints,
         manifest.fingerprint_bits,
         manifest.bytes,
+        manifest.bytes_per_entry,
         left_out.bad,
         left_out.low_quality,
         left_out.duplicate,
-        manifest.false_match_log2,
+        left_out.easily_guessed,
+        bounds.join(", "),
         manifest.blake3,
     )
 }

@@ -78,6 +78,12 @@ impl Bands {
         array::from_fn(|band| self.read(hash, band).to_le_bytes())
     }
 
+    /// The positions that make a band.
+    #[cfg(feature = "publish")]
+    pub(crate) fn positions(&self, band: usize) -> &[u8] {
+        &self.positions[band]
+    }
+
     /// The key of a band of this hash.
     fn read(&self, hash: &PerceptualHash, band: usize) -> u128 {
         let bits = (BITS_FROM..).zip(&self.positions[band]);

@@ -99,10 +99,8 @@ impl Header {
 
     /// The name of the profile with these bands.
     pub fn profile(&self) -> &'static str {
-        PROFILES
-            .iter()
-            .find(|(_, bits)| *bits == self.band_bits)
-            .map_or("unknown", |(name, _)| name)
+        let profile = PROFILES.iter().find(|profile| profile.band_bits == self.band_bits);
+        profile.map_or("unknown", |profile| profile.name)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, ListError> {
@@ -139,7 +137,8 @@ impl Header {
         };
         let (fingerprint_bits, bucket_bits) =
             (header.fingerprint_bits(), u32::from(header.bucket_bits));
-        check(PROFILES.iter().any(|(_, bits)| *bits == header.band_bits), "number of bits a band")?;
+        let known = PROFILES.iter().any(|profile| profile.band_bits == header.band_bits);
+        check(known, "number of bits a band")?;
         check(header.bucket_bits <= MAX_BUCKET_BITS, "number of buckets")?;
         check((LEAST_BITS..=MOST_BITS).contains(&fingerprint_bits), "length of fingerprints")?;
         let remainder_bits = fingerprint_bits.saturating_sub(bucket_bits);
@@ -232,8 +231,29 @@ pub(crate) fn encode(header: &Header, prints: &[fingerprints::Fingerprint]) -> V
     file
 }
 
-/// Bits a band of each profile: more bits hide better and find less.
-pub const PROFILES: [(&str, u8); 3] = [("open", 64), ("balanced", 80), ("strict", 96)];
+/// How well entries are hidden against how much is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Its name.
+    pub name: &'static str,
+    /// Bits a band: more of them hide better and find less.
+    pub band_bits: u8,
+    /// log2 of the least work to guess an entry; easier ones stay out of the
+    /// near part.
+    pub first: u32,
+    /// The same for one entry of a hundred.
+    pub percent: u32,
+    /// The same for half of the entries.
+    pub half: u32,
+}
+
+/// Every profile, the most open first.
+pub const PROFILES: [Profile; 3] = [
+    Profile { name: "open", band_bits: 64, first: 41, percent: 47, half: 59 },
+    Profile { name: "balanced", band_bits: 80, first: 55, percent: 61, half: 73 },
+    Profile { name: "strict", band_bits: 96, first: 69, percent: 75, half: 88 },
+];
 
 const MAX_BUCKET_BITS: u8 = 28;
 

@@ -35,11 +35,29 @@ pub struct Manifest {
     pub fingerprints: u64,
     /// Bits of one fingerprint.
     pub fingerprint_bits: u32,
+    /// Bytes of the file for each entry.
+    pub bytes_per_entry: f64,
     /// log2 of the bound on a false match in one whole scan with default limits
-    /// (all views, two backgrounds, 64 frames).
-    pub false_match_log2: f64,
+    /// (two backgrounds, 64 frames), by set of views.
+    pub false_match_log2: BTreeMap<String, f64>,
+    /// Work to uncover entries of the near part; none without such entries.
+    pub work: Option<Work>,
     /// Rows left out.
     pub left_out: LeftOut,
+}
+
+/// log2 of the guesses that uncover entries, likely ones first, by the model in
+/// docs/matching.md.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Work {
+    /// The first entry.
+    pub first: f64,
+    /// One entry of a hundred.
+    pub percent: f64,
+    /// Half of the entries.
+    pub half: f64,
 }
 
 /// Rows that are not in the list, and why.
@@ -53,4 +71,6 @@ pub struct LeftOut {
     pub low_quality: u64,
     /// Rows that repeat an earlier one.
     pub duplicate: u64,
+    /// Perceptual hashes that are guessed too easily for the profile.
+    pub easily_guessed: u64,
 }

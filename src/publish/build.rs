@@ -1,13 +1,15 @@
 //! Rows to a list file and its manifest.
 
 use std::collections::BTreeMap;
+use std::thread;
 
-use super::feed::{Feed, RowHash};
-use crate::hash::Algorithms;
-use crate::list::bands::{BATCH, Bands, Key, digest_key};
+use super::feed::{Feed, Row, RowHash};
+use super::work::Guesser;
+use crate::hash::views::ViewSet;
+use crate::list::bands::{BANDS, BATCH, Bands, Key, digest_key};
 use crate::list::fingerprints::{self, Fingerprint, Fingerprinter};
-use crate::list::format::{self, Header, PROFILES};
-use crate::list::manifest::{LeftOut, Manifest};
+use crate::list::format::{self, Header, PROFILES, Profile};
+use crate::list::manifest::{LeftOut, Manifest, Work};
 
 /// What the publisher chooses.
 #[derive(Clone, Debug)]
@@ -18,8 +20,9 @@ pub struct Parameters {
     pub version: u64,
     /// `open`, `balanced` or `strict`.
     pub profile: String,
-    /// Key of the fingerprints, public. By default it follows from id and
-    /// version, so that anyone can repeat the build.
+    /// Key of the fingerprints, public. By default it follows from the id, so that
+    /// anyone can repeat the build, and editions share it, so that an update is
+    /// small.
     pub salt: Option<[u8; 16]>,
 }
 
@@ -36,6 +39,17 @@ pub enum BuildError {
     /// No row is left.
     #[error("no row is left to build a list from")]
     Empty,
+    /// Too many entries are guessed too easily: log2 of the work to uncover one
+    /// of a hundred, and half of them.
+    #[error(
+        "guessing uncovers 1 % of the entries at 2^{percent} and half at 2^{half}, sooner than the profile allows; choose a stricter one"
+    )]
+    EasilyGuessed {
+        /// One entry of a hundred.
+        percent: u32,
+        /// Half of the entries.
+        half: u32,
+    },
     /// More rows than a list can hold.
     #[error("too many rows for one list (over 2^32 fingerprints)")]
     TooLarge,
@@ -56,57 +70,91 @@ pub struct Built {
 /// # Errors
 /// [`BuildError`] says which parameter to change.
 pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> {
+    build_watched(parameters, feed, &mut |_| {})
+}
+
+/// [`build`], telling `watch` now and then which part of the work is done, from
+/// 0 to 1.
+///
+/// At its peak it holds about 110 bytes for every row, beside the feed.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_watched(
+    parameters: &Parameters,
+    feed: &Feed,
+    watch: &mut dyn FnMut(f32),
+) -> Result<Built, BuildError> {
     let Parameters { id, version, profile, salt } = parameters;
     let usable = id.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if !usable || !(1..=64).contains(&id.len()) || id == "default" {
         return Err(BuildError::Id);
     }
-    let profile = PROFILES.into_iter().find(|(name, _)| name == profile);
-    let (profile, band_bits) = profile.ok_or(BuildError::Profile)?;
-    if feed.rows.is_empty() {
-        return Err(BuildError::Empty);
-    }
-    let salt = salt.unwrap_or_else(|| derived_salt(id, *version));
+    let profile = PROFILES.into_iter().find(|known| known.name == profile);
+    let profile = profile.ok_or(BuildError::Profile)?;
+    let salt = salt.unwrap_or_else(|| derived_salt(id));
+    let bands = Bands::new(profile.band_bits);
 
-    let bands = Bands::new(band_bits);
-    let mut keys: Vec<Key> = Vec::new();
-    let mut exact_entries = 0;
+    let works = works(&Guesser::new(&bands), &feed.rows, &mut |done| watch(done * 0.6));
+    let floor = profile.first * WORK_UNIT;
+    let is_left_out = |work: &Option<u32>| work.is_some_and(|work| work < floor);
+    let mut keys: Vec<Key> = Vec::with_capacity(feed.rows.len() * BANDS);
+    let (mut near_entries, mut exact_entries, mut algorithms) = (0, 0, Vec::new());
     let (mut entries, mut categories) = (BTreeMap::new(), BTreeMap::new());
-    for row in &feed.rows {
+    for (row, _) in feed.rows.iter().zip(&works).filter(|(_, work)| !is_left_out(work)) {
         match &row.hash {
-            RowHash::Perceptual(hash) => keys.extend(bands.keys(hash)),
+            RowHash::Perceptual(hash) => {
+                keys.extend(bands.keys(hash));
+                near_entries += 1;
+            }
             RowHash::Exact(digest) => {
                 keys.push(digest_key(digest));
                 exact_entries += 1;
             }
         }
-        *entries.entry(row.hash.algorithm().name().to_owned()).or_insert(0) += 1;
+        let algorithm = row.hash.algorithm();
+        if !algorithms.contains(&algorithm) {
+            algorithms.push(algorithm);
+        }
+        *entries.entry(algorithm.name().to_owned()).or_insert(0) += 1;
         *categories.entry(row.category.clone()).or_insert(0) += 1;
+    }
+    if keys.is_empty() {
+        return Err(BuildError::Empty);
     }
     if u32::try_from(keys.len()).is_err() {
         return Err(BuildError::TooLarge);
     }
+    let left_in = works.iter().filter(|work| !is_left_out(work)).flatten().copied().collect();
+    let work = work_of(left_in, profile)?;
+    let easily_guessed = works.iter().filter(|work| is_left_out(work)).count() as u64;
+    watch(0.7);
+
     let fingerprint_bits = fingerprints::bits(keys.len() as u64);
     let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+    drop(keys);
+    watch(0.9);
     let header = Header {
         id: id.clone(),
         version: *version,
-        band_bits,
+        band_bits: profile.band_bits,
         salt,
-        algorithms: feed.rows.iter().map(|row| row.hash.algorithm()).collect::<Algorithms>(),
-        near_entries: feed.rows.len() as u64 - exact_entries,
+        algorithms: algorithms.into_iter().collect(),
+        near_entries,
         exact_entries,
         fingerprints: prints.len() as u64,
         fingerprint_bits: fingerprint_bits as u8,
         bucket_bits: 0,
     };
     let list = format::encode(&header, &prints);
+    let bound =
+        |set: ViewSet| (set.name().to_owned(), hundredths(header.false_match_log2_with(set)));
     let manifest = Manifest {
         id: id.clone(),
         version: *version,
         format: format::VERSION,
-        profile: profile.to_owned(),
-        band_bits,
+        profile: profile.name.to_owned(),
+        band_bits: profile.band_bits,
         salt: encode_hex(&salt),
         file: format!("{id}.presend"),
         bytes: list.len() as u64,
@@ -115,15 +163,70 @@ pub fn build(parameters: &Parameters, feed: &Feed) -> Result<Built, BuildError> 
         categories,
         fingerprints: prints.len() as u64,
         fingerprint_bits,
-        false_match_log2: header.false_match_log2(),
+        bytes_per_entry: hundredths(list.len() as f64 / (near_entries + exact_entries) as f64),
+        false_match_log2: ViewSet::ALL.into_iter().map(bound).collect(),
+        work,
         left_out: LeftOut {
             bad: feed.bad.len() as u64,
             low_quality: feed.low_quality,
             duplicate: feed.duplicate,
+            easily_guessed,
         },
     };
+    watch(1.0);
     Ok(Built { list, manifest })
 }
+
+/// The work to guess each row, in [`WORK_UNIT`]s of log2; none for exact digests.
+fn works(guesser: &Guesser, rows: &[Row], watch: &mut dyn FnMut(f32)) -> Vec<Option<u32>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut works = vec![None; rows.len()];
+    let work = |row: &Row| match &row.hash {
+        RowHash::Perceptual(hash) => Some(guesser.work(hash)),
+        RowHash::Exact(_) => None,
+    };
+    let parts = rows.chunks(WATCHED_ROWS).zip(works.chunks_mut(WATCHED_ROWS));
+    let (mut done, total) = (0, rows.len());
+    for (rows, works) in parts {
+        let share = rows.len().div_ceil(threads);
+        thread::scope(|scope| {
+            for (rows, works) in rows.chunks(share).zip(works.chunks_mut(share)) {
+                scope.spawn(|| {
+                    rows.iter().zip(works).for_each(|(row, slot)| *slot = work(row));
+                });
+            }
+        });
+        done += rows.len();
+        watch(done as f32 / total as f32);
+    }
+    works
+}
+
+/// What it takes to uncover the entries that are left in.
+fn work_of(mut works: Vec<u32>, profile: Profile) -> Result<Option<Work>, BuildError> {
+    works.sort_unstable();
+    let log2 = |at: usize| f64::from(works[at]) / f64::from(WORK_UNIT);
+    let Some(last) = works.len().checked_sub(1) else { return Ok(None) };
+    let (first, percent, half) = (log2(0), log2(last / 100), log2(last / 2));
+    // One entry of a short list is more than a hundredth of it.
+    let misses = percent < profile.percent.into() || half < profile.half.into();
+    if works.len() >= 100 && misses {
+        return Err(BuildError::EasilyGuessed { percent: percent as u32, half: half as u32 });
+    }
+    let [first, percent, half] = [first, percent, half].map(hundredths);
+    Ok(Some(Work { first, percent, half }))
+}
+
+/// Short enough to be read back as the same number.
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Rows between two calls that say how far the work is.
+const WATCHED_ROWS: usize = 1 << 16;
+
+/// Parts of one in the guesser's log2.
+const WORK_UNIT: u32 = 256;
 
 /// Ascending and each once: the order of the rows leaves no trace.
 fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint> {
@@ -141,10 +244,9 @@ fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn derived_salt(id: &str, version: u64) -> [u8; 16] {
+fn derived_salt(id: &str) -> [u8; 16] {
     let mut salt = [0; 16];
-    let mut reader = blake3::Hasher::new_derive_key("presend list salt, format 0");
-    reader.update(&version.to_le_bytes()).update(id.as_bytes());
-    reader.finalize_xof().fill(&mut salt);
+    let mut reader = blake3::Hasher::new_derive_key("presend list salt, format 1");
+    reader.update(id.as_bytes()).finalize_xof().fill(&mut salt);
     salt
 }

@@ -89,28 +89,84 @@ fn the_order_of_rows_and_feeds_leaves_no_trace() {
 }
 
 #[test]
-fn version_id_and_salt_change_every_fingerprint() {
+fn id_and_salt_change_every_fingerprint_and_the_version_none() {
     let of = |change: fn(&mut Parameters)| {
         let mut parameters = parameters("balanced");
         change(&mut parameters);
-        publish::build(&parameters, &feed(0..10)).expect("it builds").list[256..].to_vec()
+        let list = publish::build(&parameters, &feed(0..10)).expect("it builds").list;
+        list[256..list.len() - 32].to_vec()
     };
     let base = of(|_| {});
     assert_eq!(base, of(|_| {}));
-    assert_ne!(base, of(|p| p.version = 8));
+    assert_eq!(base, of(|p| p.version = 8));
     assert_ne!(base, of(|p| p.id = "test-2".into()));
     assert_ne!(base, of(|p| p.salt = Some([1; 16])));
 }
 
 #[test]
-fn no_bit_of_an_entry_stands_in_the_file() {
-    // A list of the all-zero hash would show long runs of zeros.
-    let zeros = format!("pdq {}\n", "0".repeat(64));
-    let list = built(&Feed::read(zeros.as_bytes()).expect("a row")).list;
-    // Three remainders of 57 bits, before the padding and the digest.
-    let end = list.len() - 32 - 7;
-    let table = &list[end - 22..end];
-    assert!(table.iter().filter(|&&byte| byte == 0).count() <= 3, "{table:?}");
+fn one_bit_of_an_entry_changes_half_of_its_fingerprints() {
+    let of = |flipped: u8| {
+        let mut bytes = drawn(0);
+        bytes[31] ^= flipped;
+        let feed = Feed::read(format!("pdq {}\n", hex(&bytes)).as_bytes()).expect("a row");
+        // The remainders, before the padding and the digest: 3 x 57 bits.
+        let list = built(&feed).list;
+        list[list.len() - 32 - 7 - 22..list.len() - 32 - 7].to_vec()
+    };
+    let base = of(0);
+    for bit in 0..8 {
+        let other = of(1 << bit);
+        let changed: u32 = base.iter().zip(&other).map(|(a, b)| (a ^ b).count_ones()).sum();
+        // The table is sorted, so even a band that does not hold the bit may move.
+        assert!(changed == 0 || (15..120).contains(&changed), "bit {bit}: {changed} of 171");
+    }
+}
+
+#[test]
+fn entries_that_are_easily_guessed_stay_out_and_are_counted() {
+    // A product of a row and a column, as of a plain frame; and two drawn ones.
+    let row = "ce3a";
+    let plain: String = (0..16).map(|n| if n % 3 == 0 { "31c5" } else { row }).collect();
+    let rows = format!("pdq {plain}\npdq {}\npdq {}\n", hex(&drawn(1)), hex(&drawn(2)));
+    let built = built(&Feed::read(rows.as_bytes()).expect("rows"));
+    assert_eq!(built.manifest.left_out.easily_guessed, 1);
+    assert_eq!(built.manifest.entries["pdq"], 2);
+    let work = built.manifest.work.expect("there are entries");
+    assert!(55.0 <= work.first && work.first <= work.half, "{work:?}");
+    let list = HashList::open(built.list).expect("it opens");
+    assert_eq!(list.header().near_entries, 2);
+    let hash = PerceptualHash::from_hex(&plain).expect("64 digits");
+    assert!(!list.contains_near(&View { hash, margins: [1.0; 256] }, 1));
+
+    let alone = Feed::read(format!("pdq {plain}\n").as_bytes()).expect("a row");
+    let refused = publish::build(&parameters("balanced"), &alone).map(|_| ());
+    assert_eq!(refused.expect_err("nothing is left"), BuildError::Empty);
+}
+
+#[test]
+fn a_list_that_is_guessed_too_soon_is_refused() {
+    // A third are near the floor: a product with one corner in eight turned.
+    let mut rows = String::new();
+    for seed in 0..300u32 {
+        let noise = PerceptualHash::from_bytes(drawn(seed)).words();
+        let more = PerceptualHash::from_bytes(drawn(seed + 1000)).words();
+        let third = PerceptualHash::from_bytes(drawn(seed + 2000)).words();
+        let words =
+            std::array::from_fn(|n| 0x31c5_ce3a_ce3a_31c5 ^ (noise[n] & more[n] & third[n]));
+        rows += &format!("pdq {}\n", PerceptualHash::from_words(words).to_hex());
+    }
+    let feed = Feed::read(rows.as_bytes()).expect("rows");
+    let refused = publish::build(&parameters("balanced"), &feed).map(|built| built.manifest.work);
+    assert!(matches!(refused, Err(BuildError::EasilyGuessed { .. })), "{refused:?}");
+}
+
+#[test]
+fn the_builder_says_how_far_it_is() {
+    let mut said = Vec::new();
+    let watched =
+        publish::build_watched(&parameters("balanced"), &feed(0..100), &mut |done| said.push(done));
+    assert_eq!(watched.expect("it builds").list, built(&feed(0..100)).list);
+    assert!(said.is_sorted() && said.last() == Some(&1.0), "{said:?}");
 }
 
 #[test]
@@ -167,7 +223,9 @@ fn a_list_costs_about_what_the_design_says() {
     let each = built.list.len() as f64 / 20_000.0;
     // Three times 52 or 53 bits of remainder, at most half a byte of index, 8 bits of filter.
     assert!((22.0..24.0).contains(&each), "{each} bytes an entry");
-    assert!(built.manifest.false_match_log2 <= -30.0);
+    let bounds = built.manifest.false_match_log2;
+    assert_eq!(bounds.keys().collect::<Vec<_>>(), ["1", "25", "9"]);
+    assert!(bounds.values().all(|&log2| log2 <= -30.0), "{bounds:?}");
 }
 
 #[test]
