@@ -259,11 +259,11 @@ const fn first_picture(views: ViewSet) -> usize {
     match views {
         ViewSet::One => 1 << 17,
         ViewSet::Nine => 9 << 15,
-        ViewSet::TwentyFive => 3 << 17,
+        ViewSet::TwentyFive => 7 << 16,
     }
 }
 
-const FURTHER_PICTURE: usize = 1 << 10;
+const FURTHER_PICTURE: usize = 1 << 9;
 
 /// Patterns that one look-up may try, whoever asks.
 pub const MOST_PROBES: usize = 1 << 20;
