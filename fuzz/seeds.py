@@ -24,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"list": lists(), "policy": policies(), "feed": feeds(), "model": models()}
+    targets |= {"list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 12 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -212,6 +212,31 @@ def lists():
         "another-digest": with_byte(len(demo) - 1, demo[-1] ^ 1),
         "header-only": demo[:256],
         "cut": demo[:-1],
+    }
+
+
+def deltas():
+    """Without the digest at the end: the target adds it."""
+    demo = (HERE / "../hashlists/demo/demo.presend").read_bytes()
+    prints = int.from_bytes(demo[32:40], "little")
+
+    def delta(removed, added, parameters, gaps, promised=demo[-32:], header=demo[:256]):
+        counts = removed.to_bytes(4, "little") + added.to_bytes(4, "little")
+        return b"PRESENDD\1\0" + bytes(parameters) + counts + demo[-32:] + promised + header + gaps
+
+    def header(prints):
+        words = -(-prints // 8)
+        return demo[:32] + prints.to_bytes(8, "little") + words.to_bytes(8, "little") + demo[48:256]
+
+    return {
+        "nothing": delta(0, 0, (0, 0), b""),
+        "first-removed": delta(1, 0, (0, 0), b"\0", bytes(32), header(prints - 1)),
+        "two-removed": delta(2, 0, (1, 0), bytes([0b10100000]), bytes(32), header(prints - 2)),
+        "one-added": delta(0, 1, (0, 55), bytes(7), bytes(32), header(prints + 1)),
+        "endless-ones": delta(1, 0, (3, 0), b"\xff" * 64, bytes(32), header(prints - 1)),
+        "too-many": delta(2**32 - 1, 2**32 - 1, (0, 96), b"\0" * 64),
+        "other-list": delta(0, 0, (0, 0), b"").replace(demo[-32:], bytes(32), 1),
+        "cut": delta(0, 0, (0, 0), b"")[:-1],
     }
 
 

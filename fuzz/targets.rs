@@ -15,7 +15,7 @@ use presend::hash::pdq::Pdq;
 use presend::hash::views::{Dihedral, Variant, View};
 use presend::hash::{Algorithm, Digest, PerceptualHash};
 use presend::limits::{Budget, Incomplete, Limits};
-use presend::list::HashList;
+use presend::list::{HashList, delta};
 use presend::media::{self, Fault, Format, Unsupported};
 use presend::policy::Policy;
 use presend::publish::feed::RowHash;
@@ -107,6 +107,21 @@ pub fn list(bytes: &[u8]) {
         if let Some(digest) = Digest::new(algorithm, vec![7; algorithm.bytes()]) {
             let listed = list.contains(&digest);
             assert!(!listed || list.algorithms().contains(algorithm));
+        }
+    }
+}
+
+/// Deltas to the demonstration list: one that is applied makes a list that opens.
+pub fn delta(bytes: &[u8]) {
+    static LIST: LazyLock<HashList> =
+        LazyLock::new(|| HashList::open(DEMO).expect("the demonstration list opens"));
+    // Without a digest that fits, no changed delta would get any further.
+    let mut signed_off = bytes.to_vec();
+    signed_off.extend_from_slice(blake3::hash(bytes).as_bytes());
+    for delta in [bytes, &signed_off] {
+        if let Ok(list) = delta::apply(&LIST, delta) {
+            let list = HashList::open(list).expect("an applied delta makes a list");
+            assert_eq!(list.id(), LIST.id());
         }
     }
 }

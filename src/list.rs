@@ -18,6 +18,7 @@ use crate::hash::views::{Variant, View, ViewSet};
 use crate::hash::{Algorithms, Digest};
 
 pub mod bands;
+pub mod delta;
 pub mod format;
 #[cfg(feature = "publish")]
 pub mod manifest;

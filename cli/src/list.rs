@@ -1,12 +1,13 @@
 //! Opening and inspecting list files.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use presend::HashList;
 use presend::hash::Algorithm;
+use presend::list::delta;
 use serde_json::json;
 
 use crate::{Failure, Outcome};
@@ -24,6 +25,18 @@ pub(crate) enum Command {
     Info(Args),
     /// Read a whole list and compare it with its digest.
     Verify(Args),
+    /// Make the next edition of a list from a delta.
+    Apply(Apply),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Apply {
+    /// The list there is.
+    old: PathBuf,
+    /// What has changed, from `presend-publish diff`.
+    delta: PathBuf,
+    /// Where the new list goes; it may be the old one's place.
+    new: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -40,6 +53,7 @@ impl Command {
         match self {
             Self::Info(args) => args.info(),
             Self::Verify(args) => args.verify(),
+            Self::Apply(apply) => apply.run(),
         }
     }
 }
@@ -95,6 +109,37 @@ impl Args {
         }
         Ok(Outcome::Clean)
     }
+}
+
+impl Apply {
+    fn run(&self) -> Result<Outcome, Failure> {
+        let old = open(&self.old)?;
+        let delta = fs::read(&self.delta).map_err(|error| Failure::at(&self.delta, error))?;
+        let new = delta::apply(&old, &delta).map_err(|error| Failure::at(&self.delta, error))?;
+        replace(&self.new, &new).map_err(|error| Failure::at(&self.new, error))?;
+        let list = HashList::open(new).map_err(|error| Failure::at(&self.new, error))?;
+        writeln!(
+            io::stdout(),
+            "{} version {} to version {}, {} bytes",
+            list.id(),
+            old.version(),
+            list.version(),
+            list.size()
+        )?;
+        Ok(Outcome::Clean)
+    }
+}
+
+/// Replaces the file by a rename: whoever has it mapped keeps the old one, and
+/// whoever loses power has one or the other.
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// Maps and opens a list file, checked to the last bit.

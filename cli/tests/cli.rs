@@ -459,3 +459,24 @@ fn completions_are_written_for_every_shell() {
         assert!(code == 0 && out.contains("test-picture"), "{shell}");
     }
 }
+
+#[test]
+fn a_list_is_brought_up_to_date_by_a_delta() {
+    let folder = folder("apply");
+    let list = folder.join("demo.presend");
+    std::fs::copy(root().join("hashlists/demo/demo.presend"), &list).expect("copied");
+    let list = list.display().to_string();
+    let delta = "tests/data/delta/demo-2.delta";
+    let (code, text, err) = run(&["list", "apply", &list, delta, &list]);
+    assert_eq!((code, text.as_str()), (0, "demo version 1 to version 2, 435 bytes\n"), "{err}");
+    let (code, text, _) = run(&["list", "verify", &list]);
+    assert_eq!((code, text.as_str()), (0, "demo version 2: the digest matches\n"));
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "nothing is left over");
+
+    // It begins from version 1; the list stays as it is.
+    let before = std::fs::read(&list).expect("there");
+    let (code, _, err) = run(&["list", "apply", &list, delta, &list]);
+    assert_eq!(code, 2);
+    assert!(err.contains("another edition of the list; fetch the whole list"), "{err}");
+    assert_eq!(std::fs::read(&list).expect("there"), before);
+}

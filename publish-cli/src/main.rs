@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use presend::HashList;
+use presend::list::delta;
 use presend::publish::{self, Built, Feed, Parameters};
 
 /// Builds presend hash lists from feeds.
@@ -21,6 +23,8 @@ struct Cli {
 enum Command {
     /// Build a list file and its manifest from feeds.
     Build(Build),
+    /// Write what changes from one edition of a list to the next.
+    Diff(Diff),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
@@ -56,9 +60,21 @@ struct Build {
     json: bool,
 }
 
+#[derive(Args)]
+struct Diff {
+    /// The list that readers have.
+    old: PathBuf,
+    /// Its next edition, built with the same salt and profile.
+    new: PathBuf,
+    /// The delta, for `presend list apply`.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Build(command) => command.run(),
+        Command::Diff(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "presend-publish", &mut script);
@@ -118,6 +134,22 @@ impl Build {
             ));
         }
         Ok(all)
+    }
+}
+
+impl Diff {
+    fn run(self) -> Result<(), String> {
+        let read = |path: &Path| {
+            let bytes = fs::read(path).map_err(|error| at(path, &error))?;
+            HashList::open(bytes).map_err(|error| at(path, &error))
+        };
+        let (old, new) = (read(&self.old)?, read(&self.new)?);
+        let delta = delta::diff(&old, &new).map_err(|error| at(&self.new, &error))?;
+        replace(&self.out, &delta)?;
+        let (id, before, after) = (new.id(), old.version(), new.version());
+        print(
+            format!("{id} version {before} to version {after}, {} bytes\n", delta.len()).as_bytes(),
+        )
     }
 }
 

@@ -114,3 +114,24 @@ fn an_empty_feed_is_an_error() {
     assert_eq!(code, 2);
     assert!(err.contains("the feed is empty"), "{err}");
 }
+
+#[test]
+fn a_delta_is_written_between_editions() {
+    let (folder, feed, out) = folder("diff", &format!("pdq {PDQ}\n"));
+    let build = |version: &str| {
+        let args = ["build", "--id", "x", "--out", &out, "--feed", &feed, "--version", version];
+        let (code, text, _) = run(&args);
+        assert_eq!(code, 0, "{text}");
+        let kept = folder.join(version);
+        std::fs::rename(Path::new(&out).join("x.presend"), &kept).expect("renamed");
+        kept.display().to_string()
+    };
+    let (old, new) = (build("1"), build("2"));
+    let delta = folder.join("delta").display().to_string();
+    let (code, text, err) = run(&["diff", &old, &new, "--out", &delta]);
+    assert_eq!((code, text.as_str()), (0, "x version 1 to version 2, 372 bytes\n"), "{err}");
+    assert_eq!(std::fs::read(&delta).expect("written").len(), 372);
+    let (code, _, err) = run(&["diff", &old, "hashlists/demo/demo.presend", "--out", &delta]);
+    assert_eq!(code, 2);
+    assert!(err.contains("not editions of one list"), "{err}");
+}

@@ -27,7 +27,6 @@ impl Bloom<'_> {
 }
 
 /// The filter of `prints`, at least one word.
-#[cfg(feature = "publish")]
 pub(crate) fn encode(prints: &[Fingerprint]) -> Vec<u8> {
     let mut words = vec![0u64; words(prints.len() as u64) as usize];
     let length = words.len();
@@ -55,7 +54,7 @@ fn place(print: Fingerprint, words: usize) -> (usize, u64) {
 /// Bytes of a word.
 pub(crate) const WORD: usize = 8;
 
-#[cfg(all(test, feature = "publish"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -53,7 +53,6 @@ pub(crate) fn bits(fingerprints: u64) -> u32 {
 pub(crate) const LEAST_BITS: u32 = 57;
 
 /// log2 of the number of buckets for so many fingerprints: 8 to 16 in each.
-#[cfg(feature = "publish")]
 pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
     fingerprints.max(1).ilog2().saturating_sub(3)
 }
@@ -131,6 +130,22 @@ impl Table<'_> {
         (bucket as usize, remainder as u64)
     }
 
+    /// Every fingerprint, in ascending order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Fingerprint> {
+        let starts = self.index.as_chunks::<4>().0;
+        starts.windows(2).enumerate().flat_map(move |(bucket, bounds)| {
+            let [start, end] = [bounds[0], bounds[1]].map(|at| u32::from_le_bytes(at) as usize);
+            (start..end).map_while(move |n| {
+                let remainder = u128::from(self.remainder(n)?) << (128 - self.remainder_bits);
+                // Two shifts: one by all 128 bits would be none.
+                Some(
+                    (bucket as u128) << 1 << (127 - self.bucket_bits)
+                        | remainder >> self.bucket_bits,
+                )
+            })
+        })
+    }
+
     fn start(&self, bucket: usize) -> Option<usize> {
         self.index.as_chunks::<4>().0.get(bucket).map(|&start| u32::from_le_bytes(start) as usize)
     }
@@ -159,7 +174,6 @@ fn mask(bits: u32) -> u64 {
 }
 
 /// Index and remainders of ascending fingerprints, as [`Table`] reads them.
-#[cfg(feature = "publish")]
 pub(crate) fn encode(
     prints: &[Fingerprint],
     bucket_bits: u32,
@@ -211,7 +225,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "publish")]
     #[test]
     fn the_table_holds_what_was_put_in_and_nothing_else() {
         let print = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 68 << 68;
@@ -233,6 +246,7 @@ mod tests {
             };
             let whole = table(&index, &remainders);
             assert!(whole.is_sound() && whole.is_ordered());
+            assert_eq!(whole.iter().collect::<Vec<_>>(), prints);
             assert!(prints.iter().all(|&print| whole.holds_any(&[print])));
             assert!((2000..9000).all(|n| !whole.holds_any(&[print(n)])));
             assert!(!table(&index[..index.len() - 4], &remainders).is_sound());

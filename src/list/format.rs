@@ -157,7 +157,6 @@ impl Header {
         Ok(header)
     }
 
-    #[cfg(feature = "publish")]
     pub(super) fn encode(&self) -> [u8; HEADER] {
         let mut header = [0; HEADER];
         let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
@@ -212,7 +211,6 @@ pub(super) fn verify(bytes: &[u8]) -> Result<(), ListError> {
 }
 
 /// The file of the header's list: its fingerprints in ascending order.
-#[cfg(feature = "publish")]
 pub(crate) fn encode(header: &Header, prints: &[fingerprints::Fingerprint]) -> Vec<u8> {
     let bucket_bits = fingerprints::bucket_bits(prints.len() as u64);
     let header = Header {
@@ -262,8 +260,8 @@ const MOST_BITS: u32 = 96;
 
 const MAGIC: &[u8; 8] = b"PRESENDL";
 pub(crate) const VERSION: u16 = 1;
-const HEADER: usize = 256;
-const DIGEST: usize = 32;
+pub(super) const HEADER: usize = 256;
+pub(super) const DIGEST: usize = 32;
 
 fn array<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {
     std::array::from_fn(|n| header[at + n])

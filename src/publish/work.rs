@@ -162,7 +162,7 @@ fn guesses(positions: &[u8]) -> Vec<Guess> {
 const NONE: usize = 256;
 
 /// Weights in 1/256 of log2 of the odds, fitted by logistic regression to 3,756
-/// crops of 132 photos and their mirror images (tests/oracle/work.py); on 3,821
+/// crops of 132 photos and their mirror images (docs/matching.md); on 3,821
 /// crops of 132 others the bands of 80 bits hold 78.9 to 79.4 bits on average.
 ///
 /// Of a picture that is a product of a row and a column, such as a frame or a

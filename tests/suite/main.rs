@@ -3,6 +3,7 @@
 
 mod classify;
 mod corpus;
+mod delta;
 mod demo;
 mod hook;
 mod jpeg;

@@ -1,0 +1,273 @@
+//! What changes from one edition of a list to the next.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `PRESENDD` |
+//! | 2 | version, 1 |
+//! | 1 | Rice parameter of the removed ones, 0 to 96 |
+//! | 1 | Rice parameter of the added ones, 0 to 96 |
+//! | 4 | fingerprints removed |
+//! | 4 | fingerprints added |
+//! | 32 | digest at the end of the old list |
+//! | 32 | digest at the end of the new list |
+//! | 256 | header of the new list |
+//! | to a whole byte | removed: their numbers in the old list, ascending, as gaps |
+//! | to a whole byte | added: the fingerprints, ascending, as gaps |
+//! | 32 | BLAKE3 of everything before |
+//!
+//! A gap is what comes between a number and the one before, or 0; of two numbers
+//! that follow each other it is 0. It is Rice coded: its bits above the parameter
+//! as so many ones and a zero, then as many low bits as the parameter says,
+//! highest first; bits fill bytes from the highest on. Both lists need one salt
+//! and one length of fingerprints.
+
+use super::fingerprints::Fingerprint;
+use super::format::{self, DIGEST, HEADER, Header};
+use super::{HashList, ListError};
+
+/// The bytes are not a delta from this list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeltaError {
+    /// The file is not a delta, or was changed on its way.
+    #[error("not a presend list delta, or damaged; fetch it again")]
+    Damaged,
+    /// The delta begins from another list than this one.
+    #[error("the delta belongs to another edition of the list; fetch the whole list")]
+    OtherList,
+    /// The two lists share no fingerprints: their salts, profiles or lengths of
+    /// fingerprints differ.
+    #[error("the lists are not editions of one list with one salt; publish the new one whole")]
+    Unrelated,
+    /// The new list would not have the digest that the delta states, or is none.
+    #[error("the result is not the list that the delta promises; fetch the whole list")]
+    Result,
+}
+
+/// The delta that [`apply`] turns `old` into `new` with.
+///
+/// # Errors
+/// [`DeltaError::Unrelated`] when they have no fingerprints in common.
+#[cfg(feature = "publish")]
+pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
+    if !are_related(&old.header, &new.header) {
+        return Err(DeltaError::Unrelated);
+    }
+    let shift = 128 - old.header.fingerprint_bits();
+    let (mut removed, mut added) = (Vec::new(), Vec::new());
+    let (mut before, mut after) = (old.prints()?.enumerate().peekable(), new.prints()?.peekable());
+    loop {
+        match (before.peek(), after.peek()) {
+            (None, None) => break,
+            (Some((_, a)), Some(b)) if a == b => {
+                before.next();
+                after.next();
+            }
+            (Some((_, a)), b) if b.is_none_or(|b| a < b) => {
+                removed.extend(before.next().map(|(number, _)| number as u128));
+            }
+            _ => added.extend(after.next().map(|print| print >> shift)),
+        }
+    }
+    let parameters = [parameter(&removed), parameter(&added)];
+    let mut delta = MAGIC.to_vec();
+    delta.extend_from_slice(&VERSION.to_le_bytes());
+    delta.extend_from_slice(&parameters.map(|parameter| parameter as u8));
+    delta.extend_from_slice(&(removed.len() as u32).to_le_bytes());
+    delta.extend_from_slice(&(added.len() as u32).to_le_bytes());
+    delta.extend_from_slice(old.digest());
+    delta.extend_from_slice(new.digest());
+    delta.extend_from_slice(&new.header.encode());
+    encode(&removed, parameters[0], &mut delta);
+    encode(&added, parameters[1], &mut delta);
+    let digest = blake3::hash(&delta);
+    delta.extend_from_slice(digest.as_bytes());
+    Ok(delta)
+}
+
+/// The new list's file, with the digest that the delta states.
+///
+/// # Errors
+/// [`DeltaError`] says what to fetch instead.
+pub fn apply(old: &HashList, delta: &[u8]) -> Result<Vec<u8>, DeltaError> {
+    let (contents, digest) = delta.split_last_chunk::<DIGEST>().ok_or(DeltaError::Damaged)?;
+    if !contents.starts_with(MAGIC) || blake3::hash(contents) != *digest {
+        return Err(DeltaError::Damaged);
+    }
+    let mut rest = &contents[MAGIC.len()..];
+    if u16::from_le_bytes(take(&mut rest)?) != VERSION {
+        return Err(DeltaError::Damaged);
+    }
+    let parameters: [u8; 2] = take(&mut rest)?;
+    if parameters.iter().any(|&parameter| parameter > MOST_PARAMETER) {
+        return Err(DeltaError::Damaged);
+    }
+    let removed = u32::from_le_bytes(take(&mut rest)?);
+    let added = u32::from_le_bytes(take(&mut rest)?);
+    let (before, after): ([u8; DIGEST], [u8; DIGEST]) = (take(&mut rest)?, take(&mut rest)?);
+    if before != *old.digest() {
+        return Err(DeltaError::OtherList);
+    }
+    let header = Header::decode(&take::<HEADER>(&mut rest)?).map_err(|_| DeltaError::Damaged)?;
+    if !are_related(&old.header, &header) {
+        return Err(DeltaError::Unrelated);
+    }
+    let removed = decode(&mut rest, removed, parameters[0].into())?;
+    let added = decode(&mut rest, added, parameters[1].into())?;
+    if !rest.is_empty() {
+        return Err(DeltaError::Damaged);
+    }
+    let kept = old.header.fingerprints.checked_sub(removed.len() as u64);
+    let length = kept.and_then(|kept| kept.checked_add(added.len() as u64));
+    if length != Some(header.fingerprints) {
+        return Err(DeltaError::Damaged);
+    }
+
+    let bits = header.fingerprint_bits();
+    if added.last().is_some_and(|last| last >> bits != 0) {
+        return Err(DeltaError::Damaged);
+    }
+    let mut removed = removed.into_iter().peekable();
+    let kept = old
+        .prints()?
+        .enumerate()
+        .filter(|(number, _)| removed.next_if_eq(&(*number as u128)).is_none());
+    let added = added.into_iter().map(|print| print << (128 - bits));
+    let prints = merged(kept.map(|(_, print)| print), added);
+    let list = format::encode(&header, &prints);
+    let is_promised = list.ends_with(&after) && list.starts_with(&header.encode());
+    if is_promised { Ok(list) } else { Err(DeltaError::Result) }
+}
+
+impl HashList {
+    /// The digest at the end of the file.
+    fn digest(&self) -> &[u8; DIGEST] {
+        (*self.bytes).as_ref().last_chunk().expect("an open list has the length of its sections")
+    }
+
+    /// Every fingerprint, ascending.
+    fn prints(&self) -> Result<impl Iterator<Item = Fingerprint>, DeltaError> {
+        let sections = self.header.sections((*self.bytes).as_ref());
+        Ok(sections.map_err(|_: ListError| DeltaError::OtherList)?.table.iter())
+    }
+}
+
+/// Whether equal keys have equal fingerprints in both.
+fn are_related(old: &Header, new: &Header) -> bool {
+    let kind = |header: &Header| (header.salt, header.band_bits, header.fingerprint_bits);
+    kind(old) == kind(new) && old.id == new.id
+}
+
+/// Two ascending sequences as one.
+fn merged(
+    a: impl Iterator<Item = Fingerprint>,
+    b: impl Iterator<Item = Fingerprint>,
+) -> Vec<Fingerprint> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    let mut merged = Vec::new();
+    while let Some(&next) = a.peek() {
+        merged.extend(std::iter::from_fn(|| b.next_if(|&print| print < next)));
+        merged.extend(a.next());
+    }
+    merged.extend(b);
+    merged
+}
+
+/// The gaps between ascending numbers.
+#[cfg(feature = "publish")]
+fn gaps(numbers: &[u128]) -> impl Iterator<Item = u128> {
+    let mut next = 0;
+    numbers.iter().map(move |&number| {
+        let gap = number - next;
+        next = number + 1;
+        gap
+    })
+}
+
+/// log2 of the mean gap, or a little less: close to the best for gaps that are
+/// spread as those between random numbers are.
+#[cfg(feature = "publish")]
+fn parameter(numbers: &[u128]) -> u32 {
+    let mean = numbers.last().map_or(0, |&last| last / numbers.len() as u128);
+    mean.checked_ilog2().unwrap_or(0).min(MOST_PARAMETER.into())
+}
+
+#[cfg(feature = "publish")]
+fn encode(numbers: &[u128], parameter: u32, out: &mut Vec<u8>) {
+    let (mut byte, mut filled) = (0u8, 0);
+    let mut push = |bit: bool| {
+        byte |= u8::from(bit) << (7 - filled);
+        filled += 1;
+        if filled == 8 {
+            out.push(byte);
+            (byte, filled) = (0, 0);
+        }
+        filled
+    };
+    let mut last = 0;
+    for gap in gaps(numbers) {
+        (0..gap >> parameter).for_each(|_| {
+            push(true);
+        });
+        last = push(false);
+        for bit in (0..parameter).rev() {
+            last = push(gap >> bit & 1 != 0);
+        }
+    }
+    while last != 0 {
+        last = push(false);
+    }
+}
+
+/// Reads so many ascending numbers, and leaves what is behind their last byte.
+fn decode(rest: &mut &[u8], count: u32, parameter: u32) -> Result<Vec<u128>, DeltaError> {
+    // Each takes a bit more than the parameter says at least.
+    let least = u64::from(count) * u64::from(parameter + 1);
+    if least.div_ceil(8) > rest.len() as u64 {
+        return Err(DeltaError::Damaged);
+    }
+    let mut at = 0;
+    let mut bit = || {
+        let byte = rest.get(at / 8).ok_or(DeltaError::Damaged)?;
+        let bit = byte >> (7 - at % 8) & 1;
+        at += 1;
+        Ok(u128::from(bit))
+    };
+    let mut numbers = Vec::with_capacity(count as usize);
+    let mut next = 0u128;
+    for _ in 0..count {
+        let mut gap = 0u128;
+        while bit()? == 1 {
+            gap += 1;
+        }
+        if gap.leading_zeros() < parameter {
+            return Err(DeltaError::Damaged);
+        }
+        for _ in 0..parameter {
+            gap = gap << 1 | bit()?;
+        }
+        let number = next.checked_add(gap).ok_or(DeltaError::Damaged)?;
+        numbers.push(number);
+        next = number.checked_add(1).ok_or(DeltaError::Damaged)?;
+    }
+    while !at.is_multiple_of(8) {
+        if rest[at / 8] >> (7 - at % 8) & 1 != 0 {
+            return Err(DeltaError::Damaged);
+        }
+        at += 1;
+    }
+    *rest = &rest[at / 8..];
+    Ok(numbers)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], DeltaError> {
+    let (chunk, behind) = rest.split_first_chunk().ok_or(DeltaError::Damaged)?;
+    *rest = behind;
+    Ok(*chunk)
+}
+
+const MAGIC: &[u8; 8] = b"PRESENDD";
+const VERSION: u16 = 1;
+
+/// No fingerprint has more bits.
+const MOST_PARAMETER: u8 = 96;
