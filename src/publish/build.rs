@@ -39,17 +39,10 @@ pub enum BuildError {
     /// No row is left.
     #[error("no row is left to build a list from")]
     Empty,
-    /// Too many entries are guessed too easily: log2 of the work to uncover one
-    /// of a hundred, and half of them.
-    #[error(
-        "guessing uncovers 1 % of the entries at 2^{percent} and half at 2^{half}, sooner than the profile allows; choose a stricter one"
-    )]
-    EasilyGuessed {
-        /// One entry of a hundred.
-        percent: u32,
-        /// Half of the entries.
-        half: u32,
-    },
+    /// More than a tenth of the perceptual hashes are guessed too easily for the
+    /// profile, or half of the rest sooner than it allows.
+    #[error("too many of the perceptual hashes are easily guessed; are they hashes of photos?")]
+    EasilyGuessed,
     /// More rows than a list can hold.
     #[error("too many rows for one list (over 2^32 fingerprints)")]
     TooLarge,
@@ -96,7 +89,7 @@ pub fn build_watched(
     let bands = Bands::new(profile.band_bits);
 
     let works = works(&Guesser::new(&bands), &feed.rows, &mut |done| watch(done * 0.6));
-    let floor = profile.first * WORK_UNIT;
+    let floor = floor(works.iter().flatten().copied().collect(), profile);
     let is_left_out = |work: &Option<u32>| work.is_some_and(|work| work < floor);
     let mut keys: Vec<Key> = Vec::with_capacity(feed.rows.len() * BANDS);
     let (mut near_entries, mut exact_entries, mut algorithms) = (0, 0, Vec::new());
@@ -126,8 +119,13 @@ pub fn build_watched(
         return Err(BuildError::TooLarge);
     }
     let left_in = works.iter().filter(|work| !is_left_out(work)).flatten().copied().collect();
-    let work = work_of(left_in, profile)?;
+    let work = work_of(left_in);
     let easily_guessed = works.iter().filter(|work| is_left_out(work)).count() as u64;
+    let near_rows = near_entries + easily_guessed;
+    let halfway = work.is_none_or(|work| work.half >= profile.half.into());
+    if near_rows >= MANY && (easily_guessed * 10 > near_rows || !halfway) {
+        return Err(BuildError::EasilyGuessed);
+    }
     watch(0.7);
 
     let fingerprint_bits = fingerprints::bits(keys.len() as u64);
@@ -202,19 +200,28 @@ fn works(guesser: &Guesser, rows: &[Row], watch: &mut dyn FnMut(f32)) -> Vec<Opt
     works
 }
 
-/// What it takes to uncover the entries that are left in.
-fn work_of(mut works: Vec<u32>, profile: Profile) -> Result<Option<Work>, BuildError> {
-    works.sort_unstable();
-    let log2 = |at: usize| f64::from(works[at]) / f64::from(WORK_UNIT);
-    let Some(last) = works.len().checked_sub(1) else { return Ok(None) };
-    let (first, percent, half) = (log2(0), log2(last / 100), log2(last / 2));
+/// The work below which entries are left out, so that the rest keeps the
+/// profile's bounds on the first entry and on one of a hundred.
+fn floor(mut works: Vec<u32>, profile: Profile) -> u32 {
+    let (first, percent) = (profile.first * WORK_UNIT, profile.percent * WORK_UNIT);
     // One entry of a short list is more than a hundredth of it.
-    let misses = percent < profile.percent.into() || half < profile.half.into();
-    if works.len() >= 100 && misses {
-        return Err(BuildError::EasilyGuessed { percent: percent as u32, half: half as u32 });
+    if (works.len() as u64) < MANY {
+        return first;
     }
-    let [first, percent, half] = [first, percent, half].map(hundredths);
-    Ok(Some(Work { first, percent, half }))
+    works.sort_unstable();
+    let easy = works.partition_point(|&work| work < percent);
+    let may_stay = (works.len() - easy).saturating_sub(1) / 99;
+    // Those that are as easy as the last that must go, go with it.
+    let last_to_go = easy.checked_sub(may_stay + 1).map(|at| works[at]);
+    last_to_go.map_or(first, |work| first.max(work + 1))
+}
+
+/// What it takes to uncover the entries that are left in.
+fn work_of(mut works: Vec<u32>) -> Option<Work> {
+    works.sort_unstable();
+    let last = works.len().checked_sub(1)?;
+    let log2 = |at: usize| hundredths(f64::from(works[at]) / f64::from(WORK_UNIT));
+    Some(Work { first: log2(0), percent: log2(last / 100), half: log2(last / 2) })
 }
 
 /// Short enough to be read back as the same number.
@@ -224,6 +231,9 @@ fn hundredths(number: f64) -> f64 {
 
 /// Rows between two calls that say how far the work is.
 const WATCHED_ROWS: usize = 1 << 16;
+
+/// Near entries from which on their shares are judged.
+const MANY: u64 = 100;
 
 /// Parts of one in the guesser's log2.
 const WORK_UNIT: u32 = 256;

@@ -83,7 +83,7 @@ fn plain(band: &[Guess], signs: &[i32; 257]) -> (u32, usize) {
 
 /// Rows that the search for a product begins with, and its rounds from each.
 const STARTS: usize = 4;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 /// For each number of wrong bits, log2 of how many patterns have no more of
 /// them, in 1/256 and to a tenth of a bit.
