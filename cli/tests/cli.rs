@@ -468,7 +468,7 @@ fn a_list_is_brought_up_to_date_by_a_delta() {
     let list = list.display().to_string();
     let delta = "tests/data/delta/demo-2.delta";
     let (code, text, err) = run(&["list", "apply", &list, delta, &list]);
-    assert_eq!((code, text.as_str()), (0, "demo version 1 to version 2, 435 bytes\n"), "{err}");
+    assert_eq!((code, text.as_str()), (0, "demo version 1 to version 2, 433 bytes\n"), "{err}");
     let (code, text, _) = run(&["list", "verify", &list]);
     assert_eq!((code, text.as_str()), (0, "demo version 2: the digest matches\n"));
     assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "nothing is left over");

@@ -52,9 +52,10 @@ pub(crate) fn bits(fingerprints: u64) -> u32 {
 /// The shortest fingerprints, of short lists.
 pub(crate) const LEAST_BITS: u32 = 57;
 
-/// log2 of the number of buckets for so many fingerprints: 8 to 16 in each.
+/// log2 of the number of buckets for so many fingerprints: 16 to 32 in each, which
+/// costs the least room for index and remainders together.
 pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
-    fingerprints.max(1).ilog2().saturating_sub(3)
+    fingerprints.max(1).ilog2().saturating_sub(4)
 }
 
 /// Fingerprints in ascending order, cut into buckets by their first bits.

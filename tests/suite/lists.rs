@@ -231,7 +231,7 @@ fn what_is_no_list_is_refused_by_its_reason() {
     long.push(0);
     assert_eq!(open(long), Err(ListError::Length { expected: length, actual: length + 1 }));
     // The last entry of the index says one fingerprint fewer.
-    let table = whole.len() - 32 - 7 * (8 * 3 + 32);
+    let table = whole.len() - 32 - 7 - 7 * (8 * 3 + 32);
     assert_eq!(changed(table - 4, whole[table - 4] - 1), Err(ListError::Table));
 }
 
