@@ -112,7 +112,7 @@ impl Args {
             in_parallel(&flips, jobs, &bar, |&flips| bench.random_flips(flips, rounds));
 
         let bar = steps("counting false matches", bench.sets.len());
-        let band_bits = bench.halves[0].list.band_bits();
+        let band_bits = bench.halves[0].list.manifest.band_bits.into();
         let runs = in_parallel(&bench.sets, jobs, &bar, |set| {
             shortened::run(&set.probes().collect::<Vec<_>>(), band_bits)
         });
@@ -167,19 +167,14 @@ impl Args {
 impl Bench {
     fn lists(&self) -> Vec<ListFigures> {
         let figures = |half: &measure::Half| ListFigures {
-            entries: half.list.entries,
             photos: half.photos(),
-            bytes: half.list.bytes(),
-            band_bits: half.list.band_bits(),
-            fingerprints: half.list.fingerprints(),
-            fingerprint_bits: half.list.fingerprint_bits(),
-            left_out: half.list.left_out.clone(),
+            manifest: half.list.manifest.clone(),
         };
         self.halves.iter().map(figures).collect()
     }
 
     fn false_match_log2(&self, set: &ViewSet) -> f64 {
-        let each = self.halves.iter().map(|half| half.list.false_match_log2(set));
+        let each = self.halves.iter().map(|half| half.list.manifest.false_match_log2[set.name]);
         each.fold(f64::NEG_INFINITY, f64::max)
     }
 }

@@ -9,6 +9,7 @@ use presend::hash::pdq::{LOW_QUALITY, Pdq};
 use presend::hash::views::{self, Dihedral, Variant, View};
 use presend::limits::Budget;
 use presend::list::format::PROFILES;
+use presend::list::manifest::Manifest;
 use presend::list::{self, HashList};
 use presend::media::{self, Fault};
 use presend::publish::{self, Feed, Parameters};
@@ -53,7 +54,7 @@ impl ViewSet {
 
 /// The names of the profiles.
 pub(crate) fn profiles() -> [&'static str; 3] {
-    PROFILES.map(|(name, _)| name)
+    PROFILES.map(|profile| profile.name)
 }
 
 /// A picture, ready to be looked up.
@@ -135,10 +136,8 @@ impl NamedView {
 /// A hidden list of some photos among random hashes.
 pub(crate) struct HiddenList {
     list: HashList,
-    /// Perceptual entries, those the builder left out not counted.
-    pub(crate) entries: u64,
-    /// What the builder left out, by its reason.
-    pub(crate) left_out: Vec<(&'static str, u64)>,
+    /// What the builder says of it.
+    pub(crate) manifest: Manifest,
 }
 
 /// How a look-up ended that found something.
@@ -173,34 +172,8 @@ impl HiddenList {
         let parameters =
             Parameters { id: id.to_owned(), version: 1, profile: profile.to_owned(), salt: None };
         let built = publish::build(&parameters, &feed).map_err(|error| failed(&error))?;
-        let out = &built.manifest.left_out;
-        let left_out =
-            vec![("duplicate", out.duplicate), ("low quality", out.low_quality), ("bad", out.bad)];
         let list = HashList::open(built.list).map_err(|error| failed(&error))?;
-        Ok(Self { entries: list.header().near_entries, left_out, list })
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.list.size()
-    }
-
-    pub(crate) fn band_bits(&self) -> u32 {
-        self.list.header().band_bits.into()
-    }
-
-    pub(crate) fn fingerprints(&self) -> u64 {
-        self.list.header().fingerprints
-    }
-
-    pub(crate) fn fingerprint_bits(&self) -> u32 {
-        self.list.header().fingerprint_bits()
-    }
-
-    /// log2 of the bound on the probability that a look-up by the set matches
-    /// although nothing near is listed.
-    pub(crate) fn false_match_log2(&self, set: &ViewSet) -> f64 {
-        let pairs = self.fingerprints() as f64 * set.all_probes() as f64;
-        pairs.log2() - f64::from(self.fingerprint_bits())
+        Ok(Self { list, manifest: built.manifest })
     }
 
     /// Whether any view is found.

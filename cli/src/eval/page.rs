@@ -3,7 +3,7 @@
 
 use super::measure::Flipped;
 use super::plot::{Axis, Line, Plot, Stroke, escape};
-use super::report::{BINS, Column, FAR, Report, percent};
+use super::report::{BINS, Column, FAR, ListFigures, Report, percent};
 use super::tally::{Tally, beyond, quantile};
 use super::transform::{self, Kind};
 use super::{MOST_FLIPS, THRESHOLD};
@@ -34,7 +34,7 @@ impl Report {
 
     fn opening(&self) -> String {
         let unused: usize = self.unused.values().sum();
-        let entries = self.lists.iter().map(|list| list.entries).max().unwrap_or(0);
+        let entries = self.lists.iter().map(ListFigures::entries).max().unwrap_or(0);
         format!(
             "<h1>What a hidden list finds, and what an open one would</h1>\
              <p class=\"soft\">{} photos ({unused} files not used), each changed in {} ways: {} \
@@ -325,10 +325,10 @@ impl Report {
             .sets
             .iter()
             .map(|set| {
-                let bits = self.lists.iter().map(|list| list.fingerprint_bits).min().unwrap_or(0);
+                let bits = self.lists.iter().map(|list| list.manifest.fingerprint_bits).min();
                 vec![
                     set.name.to_owned(),
-                    bits.to_string(),
+                    bits.unwrap_or(0).to_string(),
                     format!("2^{:.1}", set.false_match_log2),
                     set.answered.held_out_scans.to_string(),
                     set.answered.held_out.values().sum::<usize>().to_string(),
@@ -411,22 +411,40 @@ impl Report {
             .lists
             .iter()
             .map(|list| {
+                let manifest = &list.manifest;
                 vec![
-                    list.entries.to_string(),
+                    list.entries().to_string(),
                     list.photos.to_string(),
-                    list.bytes.to_string(),
-                    format!("{:.1}", list.bytes as f64 / list.entries as f64),
-                    list.fingerprints.to_string(),
-                    list.fingerprint_bits.to_string(),
+                    manifest.bytes.to_string(),
+                    format!("{:.2}", manifest.bytes_per_entry),
+                    manifest.fingerprints.to_string(),
+                    manifest.fingerprint_bits.to_string(),
                 ]
+            })
+            .collect();
+        let work_heads = ["rows left out", "the first", "1 %", "half"];
+        let works: Vec<Vec<String>> = self
+            .lists
+            .iter()
+            .filter_map(|list| {
+                let work = list.manifest.work?;
+                let guesses =
+                    [work.first, work.percent, work.half].map(|work| format!("2^{work:.1}"));
+                let out = list.manifest.left_out.easily_guessed.to_string();
+                Some(std::iter::once(out).chain(guesses).collect())
             })
             .collect();
         format!(
             "<h2>Cost</h2><p>Keys until the answer for copies of listed photos, each view's own \
              rounded up to a power of two; time for look-ups of photos that are not listed, on one \
-             core, views given.</p>{}{}",
+             core, views given.</p>{}{}{}",
             table("Look-ups", &heads.map(str::to_owned), &rows),
             table("The two lists", &list_heads.map(str::to_owned), &lists),
+            table(
+                "Guesses that uncover entries of the two lists, likely ones first",
+                &work_heads.map(str::to_owned),
+                &works
+            ),
         )
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use presend::list::manifest::Manifest;
 use serde_json::{Value, json};
 
 use super::measure::{Bench, Flipped, Looked};
@@ -34,13 +35,9 @@ pub(crate) struct Report {
 
 /// One of the two lists.
 pub(crate) struct ListFigures {
-    pub(crate) entries: u64,
     pub(crate) photos: usize,
-    pub(crate) bytes: usize,
-    pub(crate) band_bits: u32,
-    pub(crate) fingerprints: u64,
-    pub(crate) fingerprint_bits: u32,
-    pub(crate) left_out: Vec<(&'static str, u64)>,
+    /// What the builder says of it.
+    pub(crate) manifest: Manifest,
 }
 
 /// One set of views.
@@ -49,7 +46,7 @@ pub(crate) struct SetFigures {
     pub(crate) views: usize,
     pub(crate) probes: u64,
     pub(crate) answered: Answered,
-    /// log2 of fingerprints x probes / 2^bits, the larger of the two lists'.
+    /// log2 of the bound for a whole scan, the larger of the two lists'.
     pub(crate) false_match_log2: f64,
     pub(crate) shortened: Run,
     /// Look-ups of what is not listed, ascending.
@@ -100,7 +97,7 @@ impl Report {
 
     /// Bytes an entry, the larger of the two lists'.
     pub(crate) fn bytes_per_entry(&self) -> f64 {
-        let each = self.lists.iter().map(|list| list.bytes as f64 / list.entries as f64);
+        let each = self.lists.iter().map(|list| list.manifest.bytes_per_entry);
         each.fold(0.0, f64::max)
     }
 
@@ -250,16 +247,25 @@ impl Report {
         };
         writeln!(out, "{} photos{unused}, {} copies of each", self.photos, transform::ALL.len())?;
         for list in &self.lists {
+            let manifest = &list.manifest;
             writeln!(
                 out,
-                "list    {}: {} entries, {} of them photos; {:.1} bytes an entry; {} fingerprints of {} bits",
+                "list    {}: {} entries of {}, {} of them photos; {:.2} bytes an entry; {} fingerprints of {} bits",
                 self.profile,
-                list.entries,
+                list.entries(),
+                list.rows(),
                 list.photos,
-                list.bytes as f64 / list.entries as f64,
-                list.fingerprints,
-                list.fingerprint_bits,
+                manifest.bytes_per_entry,
+                manifest.fingerprints,
+                manifest.fingerprint_bits,
             )?;
+            if let Some(work) = manifest.work {
+                writeln!(
+                    out,
+                    "            guesses to uncover the first entry 2^{:.1}, 1 % 2^{:.1}, half 2^{:.1}; {} rows left out as guessed sooner",
+                    work.first, work.percent, work.half, manifest.left_out.easily_guessed,
+                )?;
+            }
         }
         for set in &self.sets {
             let Answered { listed, held_out, held_out_scans, probes, .. } = &set.answered;
@@ -295,7 +301,7 @@ impl Report {
             });
             writeln!(
                 out,
-                "            false match at most 2^{:.1} a picture{counted}",
+                "            false match at most 2^{:.1} a scan{counted}",
                 set.false_match_log2
             )?;
         }
@@ -364,18 +370,20 @@ impl Column {
 }
 
 impl ListFigures {
+    /// Entries that the builder left in.
+    pub(crate) fn entries(&self) -> u64 {
+        self.manifest.entries.values().sum()
+    }
+
+    /// Rows that it was built from.
+    fn rows(&self) -> u64 {
+        let out = &self.manifest.left_out;
+        let out = out.bad + out.low_quality + out.duplicate + out.easily_guessed;
+        self.entries() + out
+    }
+
     fn json(&self) -> Value {
-        let left_out: serde_json::Map<String, Value> =
-            self.left_out.iter().map(|&(reason, rows)| (reason.to_owned(), rows.into())).collect();
-        json!({
-            "entries": self.entries,
-            "photos": self.photos,
-            "bytes": self.bytes,
-            "band_bits": self.band_bits,
-            "fingerprints": self.fingerprints,
-            "fingerprint_bits": self.fingerprint_bits,
-            "rows_left_out": left_out,
-        })
+        json!({ "photos": self.photos, "manifest": self.manifest })
     }
 }
 
