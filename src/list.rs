@@ -230,29 +230,35 @@ impl Search<'_> {
     }
 }
 
-/// Patterns of flipped bits that a scan tries for a view of its first picture.
-pub fn probes_for(views: ViewSet, variant: Variant) -> usize {
-    shared_out(first_picture(views), views, variant)
+/// Patterns of flipped bits that a scan tries for its next picture, after
+/// `tried` for those before it.
+///
+/// The first picture has most of them. What it leaves of [`MOST_PROBES_OF_A_SCAN`]
+/// is for the further ones, frames and the second background of transparent
+/// pictures: each takes a 64th of what is left, so that the few pictures of a
+/// short animation get many and no animation, however long, gets more in all.
+pub fn picture_probes(views: ViewSet, tried: usize) -> usize {
+    match MOST_PROBES_OF_A_SCAN.saturating_sub(tried) {
+        MOST_PROBES_OF_A_SCAN => first_picture(views),
+        left => left / 64,
+    }
 }
 
-/// The same for every further picture of the scan: frames, and the second
-/// background of transparent ones. They share what the first has left; none is
-/// looked up by more than nine views.
-pub fn further_probes_for(views: ViewSet, variant: Variant) -> usize {
-    shared_out(FURTHER_PICTURE, views.min(ViewSet::Nine), variant)
+/// The part of a picture's patterns that is for one view.
+pub fn view_probes(picture: usize, views: ViewSet, variant: Variant) -> usize {
+    let shares: usize = views.variants().map(Variant::share).sum();
+    let is_in = views.variants().any(|other| other == variant);
+    if is_in { picture * variant.share() / shares } else { 0 }
 }
 
 /// Patterns that the longest scan with default limits tries: 64 frames on two
 /// backgrounds.
 pub fn most_probes(views: ViewSet) -> usize {
-    first_picture(views) + 127 * FURTHER_PICTURE
+    (0..128).fold(0, |tried, _| tried + picture_probes(views, tried))
 }
 
-fn shared_out(probes: usize, views: ViewSet, variant: Variant) -> usize {
-    let shares: usize = views.variants().map(Variant::share).sum();
-    let is_in = views.variants().any(|other| other == variant);
-    if is_in { probes * variant.share() / shares } else { 0 }
-}
+/// Patterns that one scan tries, whatever its views and limits.
+pub const MOST_PROBES_OF_A_SCAN: usize = 1 << 19;
 
 /// As many as 4 ms allow by nine views, on one core of the machine that
 /// docs/matching.md names, and as the false-match bound allows by 25.
@@ -263,8 +269,6 @@ const fn first_picture(views: ViewSet) -> usize {
         ViewSet::TwentyFive => 7 << 16,
     }
 }
-
-const FURTHER_PICTURE: usize = 1 << 9;
 
 /// Patterns that one look-up may try, whoever asks.
 pub const MOST_PROBES: usize = 1 << 20;

@@ -247,8 +247,8 @@ impl Scanner {
 /// One scan on its way. What it has found survives a panic.
 struct Scan<'s> {
     scanner: &'s Scanner,
-    /// Whether a picture was looked up: further ones get fewer probes.
-    looked_up: bool,
+    /// Patterns of flipped bits that were tried: they are limited for a scan.
+    tried: usize,
     budget: &'s Budget,
     findings: Vec<Finding>,
     /// For each list, whether a near match was found.
@@ -284,7 +284,7 @@ impl<'s> Scan<'s> {
         }
         Self {
             scanner,
-            looked_up: false,
+            tried: 0,
             budget,
             findings,
             near: vec![false; scanner.lists.len()],
@@ -370,12 +370,14 @@ impl<'s> Scan<'s> {
 
     fn look_up(&mut self, pdq: &Pdq) -> Result<(), Fault> {
         let start = self.budget.now();
-        let probes_for = if self.looked_up { list::further_probes_for } else { list::probes_for };
-        self.looked_up = true;
         let views = self.scanner.views;
+        let probes = list::picture_probes(views, self.tried);
+        // So few probes are better spent on the likeliest views.
+        let views = if self.tried == 0 { views } else { views.min(ViewSet::Nine) };
+        self.tried += probes;
         let outcome = views.variants().try_for_each(|variant| {
             self.budget.check()?;
-            let count = probes_for(views, variant);
+            let count = list::view_probes(probes, views, variant);
             let view = if count > 0 { View::variant(pdq, variant) } else { None };
             let Some(view) = view else { return Ok(()) };
             // One set of probes for all lists of a profile.

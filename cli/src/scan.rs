@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use presend::hash::views::ViewSet;
 use presend::verdict::{Finding, Judged, Match};
 use presend::{CancelToken, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
 use serde_json::{Value, json};
@@ -30,6 +32,11 @@ pub(crate) struct Args {
     /// Policy file, or one of the presets default, teen and off.
     #[arg(long, default_value = "default", value_name = "FILE|PRESET")]
     policy: PathBuf,
+    /// Ways in which a picture is looked up: mirrored, turned, without its borders, cropped.
+    #[arg(long, value_name = "SET", default_value = ViewSet::Nine.name(),
+        value_parser = PossibleValuesParser::new(ViewSet::ALL.map(ViewSet::name))
+            .map(|name| ViewSet::from_name(&name).unwrap_or_default()))]
+    views: ViewSet,
     /// Time for one file, in milliseconds.
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
@@ -49,7 +56,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
         let lists = list::open_all(&self.list)?;
-        let builder = Scanner::builder().policy(self.read_policy()?);
+        let builder = Scanner::builder().policy(self.read_policy()?).views(self.views);
         let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
         let builder = self.models.open()?.into_iter().fold(builder, ScannerBuilder::classifier);
         let scanner = builder.build().map_err(|error| Failure::new(error.to_string()))?;

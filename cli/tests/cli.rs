@@ -374,6 +374,21 @@ fn an_evaluation_needs_photos() {
 }
 
 #[test]
+fn a_scan_looks_up_the_views_it_is_told_to() {
+    // The demonstration list's picture, lying on the side that the nine views leave out.
+    let file = folder("views").join("turned.png");
+    let picture = image::open(root().join("tests/data/media/test-picture.png")).expect("a picture");
+    picture.rotate90().save(&file).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for (views, code) in [("1", 0), ("9", 0), ("25", 1)] {
+        let scan = run(&["scan", "--quiet", "--views", views, file]);
+        assert_eq!(scan.0, code, "{views}: {scan:?}");
+    }
+    let (code, _, err) = run(&["scan", "--views", "2", file]);
+    assert!(code == 2 && err.contains("1, 9, 25"), "{err}");
+}
+
+#[test]
 fn labels_have_rounded_scores_of_the_named_model() {
     // The scores stand in tests/data/scores.csv, by the model's own tools.
     let path = "tests/data/media/mountains.jpg";

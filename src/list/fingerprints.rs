@@ -210,7 +210,14 @@ pub(crate) fn encode(
 
 #[cfg(test)]
 mod tests {
+    use std::array;
+    use std::collections::BTreeSet;
+    use std::ops::ControlFlow;
+
     use super::*;
+    use crate::hash::PerceptualHash;
+    use crate::hash::views::View;
+    use crate::list::bands::Bands;
 
     #[test]
     fn a_fingerprint_is_aes_fed_forward() {
@@ -224,6 +231,36 @@ mod tests {
             let prints: Vec<_> = prints.fingerprints(&keys, &mut blocks).collect();
             assert_eq!(prints, [(key ^ cipher) >> (128 - bits) << (128 - bits); 3]);
         }
+    }
+
+    #[test]
+    fn short_fingerprints_are_met_as_often_as_the_bound_says() {
+        // n fingerprints of F bits and q probes meet n q 2^-F times on average.
+        let drawn = |seed: u32| *blake3::hash(&seed.to_le_bytes()).as_bytes();
+        let bands = Bands::new(80);
+        let mut blocks = [[0; 16]; BATCH];
+        let prints = Fingerprinter::new(*b"any salt will do", 26);
+        let mut stored = BTreeSet::new();
+        for seed in 0..4096 {
+            let keys = bands.keys(&PerceptualHash::from_bytes(drawn(seed)));
+            stored.extend(prints.fingerprints(&keys, &mut blocks));
+        }
+        let (mut probes, mut met) = (0, 0);
+        for seed in 4096..4896 {
+            let margins =
+                array::from_fn(|at| f32::from(drawn(seed)[at / 8].rotate_left(at as u32 % 8)));
+            let view = View { hash: PerceptualHash::from_bytes(drawn(seed)), margins };
+            bands.probes(&view, 4096).try_each(&mut |keys| {
+                probes += keys.len();
+                let prints = prints.fingerprints(keys, &mut blocks);
+                met += prints.filter(|print| stored.contains(print)).count();
+                ControlFlow::Continue(())
+            });
+        }
+        let expected = stored.len() as f64 * probes as f64 / f64::from(1 << 26);
+        assert!(expected > 400.0, "{expected}");
+        // Four deviations.
+        assert!((met as f64 - expected).abs() < 4.0 * expected.sqrt(), "{met}, not {expected}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Hidden lists: what is put in is found, and nothing can be read out.
 
 use presend::HashList;
-use presend::hash::views::View;
+use presend::hash::views::{View, ViewSet};
 use presend::hash::{Algorithm, Digest, PerceptualHash};
-use presend::list::ListError;
+use presend::list::{self, ListError};
 use presend::publish::{self, BuildError, Built, Feed, Parameters};
 
 /// 256 pseudo-random bits that BLAKE3 draws.
@@ -245,6 +245,24 @@ fn a_list_costs_about_what_the_design_says() {
     let bounds = built.manifest.false_match_log2;
     assert_eq!(bounds.keys().collect::<Vec<_>>(), ["1", "25", "9"]);
     assert!(bounds.values().all(|&log2| log2 <= -30.0), "{bounds:?}");
+}
+
+#[test]
+fn no_scan_tries_more_keys_than_its_bound_counts() {
+    for set in ViewSet::ALL {
+        let mut tried = 0;
+        for picture in 0..100_000 {
+            let probes = list::picture_probes(set, tried);
+            let of_views: usize =
+                set.variants().map(|variant| list::view_probes(probes, set, variant)).sum();
+            assert!(of_views <= probes);
+            assert!(picture >= 128 || tried + probes <= list::most_probes(set));
+            tried += probes;
+        }
+        assert!(tried <= 1 << 19, "{tried}");
+        // The first frames behind the first still have something to search with.
+        assert!(list::picture_probes(set, list::picture_probes(set, 0)) >= 1000);
+    }
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl ViewSet {
 
     /// Keys tried for each view.
     pub(crate) fn probes(&self) -> impl Iterator<Item = usize> {
-        self.set.variants().map(|variant| list::probes_for(self.set, variant))
+        let picture = list::picture_probes(self.set, 0);
+        self.set.variants().map(move |variant| list::view_probes(picture, self.set, variant))
     }
 
     /// Keys tried for a picture that is not listed.
