@@ -15,8 +15,8 @@ const EXACT: u32 = 10_000;
 /// What a scan tries for one view.
 const PROBES: usize = 1 << 15;
 
-/// Bytes an entry of three bands may cost here; of a million entries, 24.
-const BYTES_A_NEAR_ENTRY: f64 = 24.5;
+/// Bytes an entry of three bands may cost.
+const BYTES_A_NEAR_ENTRY: f64 = 24.0;
 
 fn list(c: &mut Criterion) {
     let bytes = build(NEAR, EXACT);

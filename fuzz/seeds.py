@@ -237,6 +237,7 @@ def deltas():
         "too-many": delta(2**32 - 1, 2**32 - 1, (0, 96), b"\0" * 64),
         "other-list": delta(0, 0, (0, 0), b"").replace(demo[-32:], bytes(32), 1),
         "cut": delta(0, 0, (0, 0), b"")[:-1],
+        "packed": (HERE / "../tests/data/delta/demo-1.packed").read_bytes()[:-32],
     }
 
 

@@ -111,7 +111,8 @@ pub fn list(bytes: &[u8]) {
     }
 }
 
-/// Deltas to the demonstration list: one that is applied makes a list that opens.
+/// Deltas to the demonstration list, and packed lists: one that is applied makes a
+/// list that opens.
 pub fn delta(bytes: &[u8]) {
     static LIST: LazyLock<HashList> =
         LazyLock::new(|| HashList::open(DEMO).expect("the demonstration list opens"));
@@ -122,6 +123,9 @@ pub fn delta(bytes: &[u8]) {
         if let Ok(list) = delta::apply(&LIST, delta) {
             let list = HashList::open(list).expect("an applied delta makes a list");
             assert_eq!(list.id(), LIST.id());
+        }
+        if let Ok(list) = delta::unpack(delta) {
+            HashList::open(list).expect("an unpacked list opens");
         }
     }
 }

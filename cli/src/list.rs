@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use presend::HashList;
@@ -27,6 +28,16 @@ pub(crate) enum Command {
     Verify(Args),
     /// Make the next edition of a list from a delta.
     Apply(Apply),
+    /// Make a list file of a packed list.
+    Unpack(Unpack),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Unpack {
+    /// From `presend-publish pack`.
+    packed: PathBuf,
+    /// Where the list goes.
+    list: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -54,6 +65,7 @@ impl Command {
             Self::Info(args) => args.info(),
             Self::Verify(args) => args.verify(),
             Self::Apply(apply) => apply.run(),
+            Self::Unpack(unpack) => unpack.run(),
         }
     }
 }
@@ -116,8 +128,7 @@ impl Apply {
         let old = open(&self.old)?;
         let delta = fs::read(&self.delta).map_err(|error| Failure::at(&self.delta, error))?;
         let new = delta::apply(&old, &delta).map_err(|error| Failure::at(&self.delta, error))?;
-        replace(&self.new, &new).map_err(|error| Failure::at(&self.new, error))?;
-        let list = HashList::open(new).map_err(|error| Failure::at(&self.new, error))?;
+        let list = install(&self.new, new)?;
         writeln!(
             io::stdout(),
             "{} version {} to version {}, {} bytes",
@@ -128,6 +139,25 @@ impl Apply {
         )?;
         Ok(Outcome::Clean)
     }
+}
+
+impl Unpack {
+    fn run(&self) -> Result<Outcome, Failure> {
+        let packed = fs::read(&self.packed).map_err(|error| Failure::at(&self.packed, error))?;
+        let list = delta::unpack(&packed).map_err(|error| Failure::at(&self.packed, error))?;
+        let list = install(&self.list, list)?;
+        let (id, version, bytes) = (list.id(), list.version(), list.size());
+        writeln!(io::stdout(), "{id} version {version}, {bytes} bytes")?;
+        Ok(Outcome::Clean)
+    }
+}
+
+/// Opens a list and then puts its file in its place.
+fn install(path: &Path, contents: Vec<u8>) -> Result<HashList, Failure> {
+    let contents = Arc::<[u8]>::from(contents);
+    let list = HashList::open(contents.clone()).map_err(|error| Failure::at(path, error))?;
+    replace(path, &contents).map_err(|error| Failure::at(path, error))?;
+    Ok(list)
 }
 
 /// Replaces the file by a rename: whoever has it mapped keeps the old one, and

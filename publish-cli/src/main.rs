@@ -25,6 +25,8 @@ enum Command {
     Build(Build),
     /// Write what changes from one edition of a list to the next.
     Diff(Diff),
+    /// Write a list without what its readers can make themselves, to send it whole.
+    Pack(Pack),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
@@ -71,10 +73,20 @@ struct Diff {
     out: PathBuf,
 }
 
+#[derive(Args)]
+struct Pack {
+    /// The list file.
+    list: PathBuf,
+    /// The packed list, for `presend list unpack`.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Build(command) => command.run(),
         Command::Diff(command) => command.run(),
+        Command::Pack(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "presend-publish", &mut script);
@@ -139,11 +151,7 @@ impl Build {
 
 impl Diff {
     fn run(self) -> Result<(), String> {
-        let read = |path: &Path| {
-            let bytes = fs::read(path).map_err(|error| at(path, &error))?;
-            HashList::open(bytes).map_err(|error| at(path, &error))
-        };
-        let (old, new) = (read(&self.old)?, read(&self.new)?);
+        let (old, new) = (open(&self.old)?, open(&self.new)?);
         let delta = delta::diff(&old, &new).map_err(|error| at(&self.new, &error))?;
         replace(&self.out, &delta)?;
         let (id, before, after) = (new.id(), old.version(), new.version());
@@ -151,6 +159,21 @@ impl Diff {
             format!("{id} version {before} to version {after}, {} bytes\n", delta.len()).as_bytes(),
         )
     }
+}
+
+impl Pack {
+    fn run(self) -> Result<(), String> {
+        let list = open(&self.list)?;
+        let packed = delta::pack(&list).map_err(|error| at(&self.list, &error))?;
+        replace(&self.out, &packed)?;
+        let (id, version) = (list.id(), list.version());
+        print(format!("{id} version {version}, {} bytes\n", packed.len()).as_bytes())
+    }
+}
+
+fn open(path: &Path) -> Result<HashList, String> {
+    let bytes = fs::read(path).map_err(|error| at(path, &error))?;
+    HashList::open(bytes).map_err(|error| at(path, &error))
 }
 
 fn summary(Built { manifest, .. }: &Built) -> String {

@@ -131,6 +131,8 @@ fn a_delta_is_written_between_editions() {
     let (code, text, err) = run(&["diff", &old, &new, "--out", &delta]);
     assert_eq!((code, text.as_str()), (0, "x version 1 to version 2, 372 bytes\n"), "{err}");
     assert_eq!(std::fs::read(&delta).expect("written").len(), 372);
+    let (code, text, _) = run(&["pack", &new, "--out", &delta]);
+    assert_eq!((code, text.as_str()), (0, "x version 2, 394 bytes\n"));
     let (code, _, err) = run(&["diff", &old, "hashlists/demo/demo.presend", "--out", &delta]);
     assert_eq!(code, 2);
     assert!(err.contains("not editions of one list"), "{err}");

@@ -1,4 +1,6 @@
-//! What changes from one edition of a list to the next.
+//! What changes from one edition of a list to the next, and a list packed for the
+//! wire: what changes from nothing, without the filter and the index that the
+//! reader can make itself.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -8,7 +10,7 @@
 //! | 1 | Rice parameter of the added ones, 0 to 96 |
 //! | 4 | fingerprints removed |
 //! | 4 | fingerprints added |
-//! | 32 | digest at the end of the old list |
+//! | 32 | digest at the end of the old list; zeros of a packed list |
 //! | 32 | digest at the end of the new list |
 //! | 256 | header of the new list |
 //! | to a whole byte | removed: their numbers in the old list, ascending, as gaps |
@@ -20,6 +22,8 @@
 //! as so many ones and a zero, then as many low bits as the parameter says,
 //! highest first; bits fill bytes from the highest on. Both lists need one salt
 //! and one length of fingerprints.
+
+use std::iter;
 
 use super::fingerprints::Fingerprint;
 use super::format::{self, DIGEST, HEADER, Header};
@@ -53,7 +57,6 @@ pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
     if !are_related(&old.header, &new.header) {
         return Err(DeltaError::Unrelated);
     }
-    let shift = 128 - old.header.fingerprint_bits();
     let (mut removed, mut added) = (Vec::new(), Vec::new());
     let (mut before, mut after) = (old.prints()?.enumerate().peekable(), new.prints()?.peekable());
     loop {
@@ -66,23 +69,41 @@ pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
             (Some((_, a)), b) if b.is_none_or(|b| a < b) => {
                 removed.extend(before.next().map(|(number, _)| number as u128));
             }
-            _ => added.extend(after.next().map(|print| print >> shift)),
+            _ => added.extend(after.next()),
         }
     }
-    let parameters = [parameter(&removed), parameter(&added)];
+    Ok(write(old.digest(), new, &removed, added))
+}
+
+/// A list in as few bytes as its fingerprints allow; [`unpack`] makes its file.
+#[cfg(feature = "publish")]
+pub fn pack(list: &HashList) -> Result<Vec<u8>, DeltaError> {
+    Ok(write(&NOTHING, list, &[], list.prints()?.collect()))
+}
+
+#[cfg(feature = "publish")]
+fn write(
+    before: &[u8; DIGEST],
+    new: &HashList,
+    removed: &[u128],
+    mut added: Vec<Fingerprint>,
+) -> Vec<u8> {
+    let shift = 128 - new.header.fingerprint_bits();
+    added.iter_mut().for_each(|print| *print >>= shift);
+    let parameters = [parameter(removed), parameter(&added)];
     let mut delta = MAGIC.to_vec();
     delta.extend_from_slice(&VERSION.to_le_bytes());
     delta.extend_from_slice(&parameters.map(|parameter| parameter as u8));
     delta.extend_from_slice(&(removed.len() as u32).to_le_bytes());
     delta.extend_from_slice(&(added.len() as u32).to_le_bytes());
-    delta.extend_from_slice(old.digest());
+    delta.extend_from_slice(before);
     delta.extend_from_slice(new.digest());
     delta.extend_from_slice(&new.header.encode());
-    encode(&removed, parameters[0], &mut delta);
+    encode(removed, parameters[0], &mut delta);
     encode(&added, parameters[1], &mut delta);
     let digest = blake3::hash(&delta);
     delta.extend_from_slice(digest.as_bytes());
-    Ok(delta)
+    delta
 }
 
 /// The new list's file, with the digest that the delta states.
@@ -90,53 +111,79 @@ pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
 /// # Errors
 /// [`DeltaError`] says what to fetch instead.
 pub fn apply(old: &HashList, delta: &[u8]) -> Result<Vec<u8>, DeltaError> {
-    let (contents, digest) = delta.split_last_chunk::<DIGEST>().ok_or(DeltaError::Damaged)?;
-    if !contents.starts_with(MAGIC) || blake3::hash(contents) != *digest {
-        return Err(DeltaError::Damaged);
-    }
-    let mut rest = &contents[MAGIC.len()..];
-    if u16::from_le_bytes(take(&mut rest)?) != VERSION {
-        return Err(DeltaError::Damaged);
-    }
-    let parameters: [u8; 2] = take(&mut rest)?;
-    if parameters.iter().any(|&parameter| parameter > MOST_PARAMETER) {
-        return Err(DeltaError::Damaged);
-    }
-    let removed = u32::from_le_bytes(take(&mut rest)?);
-    let added = u32::from_le_bytes(take(&mut rest)?);
-    let (before, after): ([u8; DIGEST], [u8; DIGEST]) = (take(&mut rest)?, take(&mut rest)?);
-    if before != *old.digest() {
-        return Err(DeltaError::OtherList);
-    }
-    let header = Header::decode(&take::<HEADER>(&mut rest)?).map_err(|_| DeltaError::Damaged)?;
-    if !are_related(&old.header, &header) {
+    let delta = Delta::read(delta, old.digest(), old.header.fingerprints)?;
+    if !are_related(&old.header, &delta.header) {
         return Err(DeltaError::Unrelated);
     }
-    let removed = decode(&mut rest, removed, parameters[0].into())?;
-    let added = decode(&mut rest, added, parameters[1].into())?;
-    if !rest.is_empty() {
-        return Err(DeltaError::Damaged);
-    }
-    let kept = old.header.fingerprints.checked_sub(removed.len() as u64);
-    let length = kept.and_then(|kept| kept.checked_add(added.len() as u64));
-    if length != Some(header.fingerprints) {
-        return Err(DeltaError::Damaged);
+    delta.result(old.prints()?)
+}
+
+/// The file of a packed list, with the digest that it states.
+///
+/// # Errors
+/// [`DeltaError`] says what to fetch instead.
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, DeltaError> {
+    Delta::read(packed, &NOTHING, 0)?.result(iter::empty())
+}
+
+/// A delta that was read, and is what it says so far as it alone can tell.
+struct Delta {
+    after: [u8; DIGEST],
+    header: Header,
+    removed: Vec<u128>,
+    added: Vec<u128>,
+}
+
+impl Delta {
+    /// Reads one that begins from the list with this digest and so many fingerprints.
+    fn read(delta: &[u8], old: &[u8; DIGEST], fingerprints: u64) -> Result<Self, DeltaError> {
+        let (contents, digest) = delta.split_last_chunk::<DIGEST>().ok_or(DeltaError::Damaged)?;
+        if !contents.starts_with(MAGIC) || blake3::hash(contents) != *digest {
+            return Err(DeltaError::Damaged);
+        }
+        let mut rest = &contents[MAGIC.len()..];
+        if u16::from_le_bytes(take(&mut rest)?) != VERSION {
+            return Err(DeltaError::Damaged);
+        }
+        let parameters: [u8; 2] = take(&mut rest)?;
+        if parameters.iter().any(|&parameter| parameter > MOST_PARAMETER) {
+            return Err(DeltaError::Damaged);
+        }
+        let removed = u32::from_le_bytes(take(&mut rest)?);
+        let added = u32::from_le_bytes(take(&mut rest)?);
+        let (before, after): ([u8; DIGEST], [u8; DIGEST]) = (take(&mut rest)?, take(&mut rest)?);
+        if before != *old {
+            return Err(DeltaError::OtherList);
+        }
+        let header =
+            Header::decode(&take::<HEADER>(&mut rest)?).map_err(|_| DeltaError::Damaged)?;
+        let kept = fingerprints.checked_sub(removed.into());
+        let length = kept.and_then(|kept| kept.checked_add(added.into()));
+        if length != Some(header.fingerprints) {
+            return Err(DeltaError::Damaged);
+        }
+        let removed = decode(&mut rest, removed, parameters[0].into())?;
+        let added = decode(&mut rest, added, parameters[1].into())?;
+        let bits = header.fingerprint_bits();
+        let too_long = |last: &u128| last >> bits != 0;
+        if !rest.is_empty() || added.last().is_some_and(too_long) {
+            return Err(DeltaError::Damaged);
+        }
+        Ok(Self { after, header, removed, added })
     }
 
-    let bits = header.fingerprint_bits();
-    if added.last().is_some_and(|last| last >> bits != 0) {
-        return Err(DeltaError::Damaged);
+    /// The new list's file.
+    fn result(self, old: impl Iterator<Item = Fingerprint>) -> Result<Vec<u8>, DeltaError> {
+        let mut removed = self.removed.into_iter().peekable();
+        let kept =
+            old.enumerate().filter(|(number, _)| removed.next_if_eq(&(*number as u128)).is_none());
+        let shift = 128 - self.header.fingerprint_bits();
+        let added = self.added.into_iter().map(|print| print << shift);
+        let prints = merged(kept.map(|(_, print)| print), added);
+        let list = format::encode(&self.header, &prints);
+        let is_promised = list.ends_with(&self.after) && list.starts_with(&self.header.encode());
+        if is_promised { Ok(list) } else { Err(DeltaError::Result) }
     }
-    let mut removed = removed.into_iter().peekable();
-    let kept = old
-        .prints()?
-        .enumerate()
-        .filter(|(number, _)| removed.next_if_eq(&(*number as u128)).is_none());
-    let added = added.into_iter().map(|print| print << (128 - bits));
-    let prints = merged(kept.map(|(_, print)| print), added);
-    let list = format::encode(&header, &prints);
-    let is_promised = list.ends_with(&after) && list.starts_with(&header.encode());
-    if is_promised { Ok(list) } else { Err(DeltaError::Result) }
 }
 
 impl HashList {
@@ -268,6 +315,9 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], DeltaError> {
 
 const MAGIC: &[u8; 8] = b"PRESENDD";
 const VERSION: u16 = 1;
+
+/// In place of the digest of an old list.
+const NOTHING: [u8; DIGEST] = [0; DIGEST];
 
 /// No fingerprint has more bits.
 const MOST_PARAMETER: u8 = 96;

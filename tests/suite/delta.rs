@@ -57,6 +57,24 @@ fn a_daily_delta_is_small() {
 }
 
 #[test]
+fn a_packed_list_is_small_and_unpacks_byte_for_byte() {
+    for rows in [1, 50, 100_000] {
+        let list = edition(3, 0..rows);
+        let packed = delta::pack(&list).expect("an open list");
+        assert!(delta::unpack(&packed) == Ok(bytes(3, 0..rows)));
+        // 49.8 bits a fingerprint more than it takes to tell them apart, 1.6 of Rice's.
+        let fingerprints =
+            f64::from(list.header().fingerprint_bits()) - f64::from(3 * rows).log2() + 1.6;
+        let most = 380.0 + f64::from(3 * rows) * fingerprints / 8.0;
+        assert!((packed.len() as f64) < most, "{} bytes, expected {most:.0}", packed.len());
+        assert_eq!(delta::apply(&list, &packed), Err(DeltaError::OtherList));
+    }
+    let (old, new) = (edition(1, 0..20), edition(2, 2..23));
+    let delta = delta::diff(&old, &new).expect("editions of one list");
+    assert_eq!(delta::unpack(&delta), Err(DeltaError::OtherList));
+}
+
+#[test]
 fn a_delta_fits_its_own_list_alone() {
     let (old, new) = (edition(1, 0..100), edition(2, 1..101));
     let delta = delta::diff(&old, &new).expect("editions of one list");
