@@ -24,6 +24,7 @@ mod measure;
 mod page;
 mod photos;
 mod plot;
+mod ranks;
 mod report;
 mod shortened;
 mod tally;

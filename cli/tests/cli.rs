@@ -265,6 +265,16 @@ fn an_evaluation_adds_up() {
         }
     }
 
+    let by_margin = &report["bits_by_margin"];
+    let rates: Vec<f64> = by_margin["differing"]
+        .as_array()
+        .expect("rates")
+        .iter()
+        .map(|rate| rate.as_f64().expect("a rate"))
+        .collect();
+    assert!(number(&by_margin["views"]) > 500);
+    assert!(rates.len() == 16 && rates[0] > 0.3 && rates[15] < 0.02, "{rates:?}");
+
     for set in rows("views") {
         let found = number(&all["found"]["hidden_by_views"][set["name"].as_str().expect("a name")]);
         let accepted = set["accepted_distances"].as_array().expect("pairs");
@@ -494,4 +504,17 @@ fn a_list_is_brought_up_to_date_by_a_delta() {
     assert_eq!(code, 2);
     assert!(err.contains("another edition of the list; fetch the whole list"), "{err}");
     assert_eq!(std::fs::read(&list).expect("there"), before);
+}
+
+#[test]
+fn a_packed_list_unpacks_to_the_file_it_was_packed_from() {
+    let list = folder("unpack").join("demo.presend").display().to_string();
+    let (code, text, err) = run(&["list", "unpack", "tests/data/delta/demo-1.packed", &list]);
+    assert_eq!((code, text.as_str()), (0, "demo version 1, 433 bytes\n"), "{err}");
+    let demo = std::fs::read(root().join("hashlists/demo/demo.presend")).expect("there");
+    assert!(std::fs::read(&list).expect("there") == demo);
+
+    let (code, _, err) = run(&["list", "unpack", "tests/data/delta/demo-2.delta", &list]);
+    assert_eq!(code, 2);
+    assert!(err.contains("another edition of the list"), "{err}");
 }

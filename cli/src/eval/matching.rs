@@ -123,6 +123,13 @@ impl NamedView {
         self.view.hash
     }
 
+    /// Numbers of the bits, the least certain first.
+    pub(crate) fn by_margin(&self) -> Vec<usize> {
+        let mut bits: Vec<usize> = (0..256).collect();
+        bits.sort_by(|&a, &b| self.view.margins[a].total_cmp(&self.view.margins[b]));
+        bits
+    }
+
     /// With the bits at `positions` flipped, and its margins none the wiser.
     pub(crate) fn flipped(&self, positions: &[u8]) -> Self {
         let mut words = self.view.hash.words();

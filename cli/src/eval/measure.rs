@@ -11,6 +11,7 @@ use presend::hash::PerceptualHash;
 use super::chance::Chance;
 use super::matching::{Hashed, HiddenList, Hit, NamedView, ViewSet};
 use super::photos::Photo;
+use super::ranks::RankFlips;
 use super::transform::{self, Transformation};
 use crate::Failure;
 
@@ -40,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) distance: u32,
     /// In the order of [`Bench::sets`].
     pub(crate) sets: Vec<InSet>,
+    /// Of the views of the largest set.
+    pub(crate) flips: RankFlips,
 }
 
 /// One copy, looked up by one set of views.
@@ -96,6 +99,7 @@ impl Bench {
                 let copy = Hashed::of(&transformation.make(picture, &mut chance)?)?;
                 let seen = copy.is_usable().then(|| Seen {
                     distance: copy.hash().distance(hash),
+                    flips: RankFlips::of(&copy.views(self.sets[self.sets.len() - 1]), hash),
                     sets: self.sets.iter().map(|set| self.look_up(photo, set, &copy)).collect(),
                 });
                 Ok(Looked { photo, transformation, seen })

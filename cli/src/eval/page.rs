@@ -265,7 +265,21 @@ impl Report {
              an open list still finds everything up to {THRESHOLD}.</p><div class=\"plots\">{}</div>{}",
             plot.figure(),
             table("Listed hashes found after random flips, %", &heads, &rows),
-        )
+        ) + &self.by_margin()
+    }
+
+    fn by_margin(&self) -> String {
+        let rates = self.ranks.rates();
+        let heads = (0..rates.len()).map(|part| (256 / rates.len() * part).to_string());
+        let heads: Vec<String> =
+            std::iter::once("margins from rank".to_owned()).chain(heads).collect();
+        let rates = rates.map(|rate| format!("{:.1}", 100.0 * rate));
+        let row = std::iter::once("differing, %".to_owned()).chain(rates).collect();
+        let caption = format!(
+            "Bits that differ from the photo's, least certain first, in {} views near it",
+            self.ranks.views
+        );
+        table(&caption, &heads, &[row])
     }
 
     fn false_matches(&self) -> String {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::measure::{Bench, Flipped, Looked};
 use super::photos::Unused;
+use super::ranks::RankFlips;
 use super::shortened::Run;
 use super::tally::{Answered, SetTally, Tally, beyond, quantile};
 use super::transform::{self, Kind};
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     /// By the distance of the one hash.
     pub(crate) distances: BTreeMap<u32, Tally>,
     pub(crate) flips: Vec<Flipped>,
+    /// Of the views of all copies by the largest set.
+    pub(crate) ranks: RankFlips,
     pub(crate) elapsed: Duration,
 }
 
@@ -91,6 +94,13 @@ impl Report {
                 .map(|(distance, copies)| (distance, Tally::of(sets, copies)))
                 .collect(),
             flips: Vec::new(),
+            ranks: copies.iter().filter_map(|copy| copy.seen.as_ref()).fold(
+                RankFlips::default(),
+                |mut sum, seen| {
+                    sum.add(&seen.flips);
+                    sum
+                },
+            ),
             elapsed: Duration::ZERO,
         }
     }
@@ -141,6 +151,7 @@ impl Report {
                     "found": self.by_set(&row.found),
                 }))
                 .collect::<Vec<_>>(),
+            "bits_by_margin": self.ranks.json(),
             "seconds": self.elapsed.as_secs_f64(),
         })
     }

@@ -36,7 +36,7 @@ impl Tally {
         let mut tally = Self { sets: vec![SetTally::default(); sets], ..Self::default() };
         for copy in copies {
             tally.copies += 1;
-            let Some(Seen { distance, sets }) = &copy.seen else {
+            let Some(Seen { distance, sets, .. }) = &copy.seen else {
                 tally.low_quality += 1;
                 continue;
             };
