@@ -48,7 +48,7 @@ struct Build {
     /// How well entries are hidden against how much is found.
     #[arg(long, default_value = "balanced", value_name = "open|balanced|strict")]
     profile: String,
-    /// Key of the fingerprints, 32 hexadecimal digits, public [default: follows from id and version].
+    /// Key of the fingerprints, 32 hexadecimal digits, public [default: follows from the id].
     #[arg(long, value_name = "HEX", value_parser = salt)]
     salt: Option<[u8; 16]>,
     /// Folder for ID.presend and manifest.json.

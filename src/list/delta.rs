@@ -76,6 +76,9 @@ pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
 }
 
 /// A list in as few bytes as its fingerprints allow; [`unpack`] makes its file.
+///
+/// # Errors
+/// None for a list that is open: [`DeltaError`] is what reading its table could say.
 #[cfg(feature = "publish")]
 pub fn pack(list: &HashList) -> Result<Vec<u8>, DeltaError> {
     Ok(write(&NOTHING, list, &[], list.prints()?.collect()))

@@ -97,21 +97,24 @@ impl Bench {
             .map(|(n, transformation)| {
                 let mut chance = Chance::for_picture(hash, n as u64);
                 let copy = Hashed::of(&transformation.make(picture, &mut chance)?)?;
-                let seen = copy.is_usable().then(|| Seen {
-                    distance: copy.hash().distance(hash),
-                    flips: RankFlips::of(&copy.views(self.sets[self.sets.len() - 1]), hash),
-                    sets: self.sets.iter().map(|set| self.look_up(photo, set, &copy)).collect(),
+                let seen = copy.is_usable().then(|| {
+                    let views: Vec<_> = self.sets.iter().map(|set| copy.views(set)).collect();
+                    let largest = views.last().map_or(&[][..], Vec::as_slice);
+                    Seen {
+                        distance: copy.hash().distance(hash),
+                        flips: RankFlips::of(largest, hash),
+                        sets: views.iter().map(|views| self.look_up(photo, views)).collect(),
+                    }
                 });
                 Ok(Looked { photo, transformation, seen })
             })
             .collect()
     }
 
-    fn look_up(&self, photo: usize, set: &ViewSet, copy: &Hashed) -> InSet {
-        let views = copy.views(set);
+    fn look_up(&self, photo: usize, views: &[NamedView]) -> InSet {
         InSet {
-            listed: self.listing(photo).answers(&views),
-            held_out: self.other(photo).answers(&views),
+            listed: self.listing(photo).answers(views),
+            held_out: self.other(photo).answers(views),
         }
     }
 
