@@ -321,7 +321,7 @@ impl<'s> Scan<'s> {
 
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let budget = self.budget;
-        let mut frames = timed(budget, &mut self.timings.decode, || media::open(bytes, budget))?;
+        let mut frames = timed(budget, &mut self.timings.sniff, || media::open(bytes, budget))?;
         let (format, width, height) = (frames.format(), frames.width(), frames.height());
         self.media = Some(Media { format, width, height });
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
@@ -375,10 +375,12 @@ impl<'s> Scan<'s> {
         // So few probes are better spent on the likeliest views.
         let views = if self.tried == 0 { views } else { views.min(ViewSet::Nine) };
         self.tried += probes;
+        let mut made_views = Duration::ZERO;
         let outcome = views.variants().try_for_each(|variant| {
             self.budget.check()?;
             let count = list::view_probes(probes, views, variant);
-            let view = if count > 0 { View::variant(pdq, variant) } else { None };
+            let make = || if count > 0 { View::variant(pdq, variant) } else { None };
+            let view = timed(self.budget, &mut made_views, make);
             let Some(view) = view else { return Ok(()) };
             // One set of probes for all lists of a profile.
             let mut made: Vec<Probes> = Vec::new();
@@ -400,7 +402,8 @@ impl<'s> Scan<'s> {
             }
             Ok(())
         });
-        self.timings.lookup += self.budget.now().saturating_sub(start);
+        self.timings.views += made_views;
+        self.timings.lookup += self.budget.now().saturating_sub(start + made_views);
         outcome
     }
 

@@ -222,10 +222,14 @@ pub struct Media {
 pub struct Timings {
     /// Exact digests of the file.
     pub digest: Duration,
-    /// Recognising the format and decoding its frames.
+    /// Recognising the format and reading its header.
+    pub sniff: Duration,
+    /// Decoding the frames.
     pub decode: Duration,
     /// Perceptual hashes.
     pub hash: Duration,
+    /// Making the views that are looked up.
+    pub views: Duration,
     /// Look-ups in the lists.
     pub lookup: Duration,
     /// Preparing frames for the models and running them.

@@ -257,8 +257,10 @@ fn to_json(path: &Path, report: &Report, read: Duration) -> Value {
         "timings_us": {
             "read": micros(read),
             "digest": micros(timings.digest),
+            "sniff": micros(timings.sniff),
             "decode": micros(timings.decode),
             "hash": micros(timings.hash),
+            "views": micros(timings.views),
             "lookup": micros(timings.lookup),
             "classify": micros(timings.classify),
             "policy": micros(timings.policy),
