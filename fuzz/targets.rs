@@ -199,7 +199,7 @@ pub fn feed(bytes: &[u8]) {
     let built = match publish::build(&parameters, &feed) {
         Ok(built) => built,
         // Plain hashes are guessed too easily to be listed.
-        Err(BuildError::Empty | BuildError::EasilyGuessed) => return,
+        Err(BuildError::Empty { .. } | BuildError::EasilyGuessed) => return,
         Err(error) => panic!("rows and parameters are usable: {error}"),
     };
     let list = HashList::open(built.list).expect("what is built opens");

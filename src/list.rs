@@ -44,7 +44,9 @@ pub struct HashList {
 #[non_exhaustive]
 pub enum ListError {
     /// The file does not begin as a list does.
-    #[error("not a presend hash list")]
+    #[error(
+        "not a presend hash list (a delta or a packed list becomes one by `presend list apply` or `unpack`)"
+    )]
     NotAList,
     /// The list is of a format version that this build does not read.
     #[error(
@@ -235,12 +237,12 @@ impl Search<'_> {
 ///
 /// The first picture has most of them. What it leaves of [`MOST_PROBES_OF_A_SCAN`]
 /// is for the further ones, frames and the second background of transparent
-/// pictures: each takes a 64th of what is left, so that the few pictures of a
+/// pictures: each takes an eighth of what is left, so that the few pictures of a
 /// short animation get many and no animation, however long, gets more in all.
 pub fn picture_probes(views: ViewSet, tried: usize) -> usize {
     match MOST_PROBES_OF_A_SCAN.saturating_sub(tried) {
         MOST_PROBES_OF_A_SCAN => first_picture(views),
-        left => left / 64,
+        left => left / 8,
     }
 }
 

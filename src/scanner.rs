@@ -258,7 +258,7 @@ struct Scan<'s> {
     inferences: u32,
     blake3: Option<[u8; 32]>,
     timings: Timings,
-    /// Hashes looked up last; a still moment of an animation is not looked up again.
+    /// Hashes looked up so far; a moment that comes again is not looked up again.
     seen: Vec<PerceptualHash>,
     /// For each classifier, what it has seen so far.
     classified: Vec<Classified>,
@@ -364,7 +364,7 @@ impl<'s> Scan<'s> {
             }
             hashes.push(hash);
         }
-        self.seen = hashes;
+        self.seen.extend(hashes);
         Ok(())
     }
 

@@ -67,16 +67,22 @@ impl Args {
     /// Prints the figures, whatever they are: a weak list is no failure.
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
+        // Before the minutes of work that the page is to show.
+        let page = self.html.as_ref().map(|file| {
+            let page = std::fs::OpenOptions::new().create(true).append(true).open(file);
+            page.map(|_| file).map_err(|error| Failure::at(file, error))
+        });
+        let page = page.transpose()?;
         let measured = self.measure()?;
         let report = Report { elapsed: start.elapsed(), ..measured };
-        if let Some(file) = &self.html {
-            std::fs::write(file, report.html()).map_err(|error| Failure::at(file, error))?;
-        }
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", report.json())?;
         } else {
             report.text(&mut out)?;
+        }
+        if let Some(file) = page {
+            std::fs::write(file, report.html()).map_err(|error| Failure::at(file, error))?;
         }
         Ok(Outcome::Clean)
     }

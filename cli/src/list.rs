@@ -155,7 +155,8 @@ impl Unpack {
 /// Opens a list and then puts its file in its place.
 fn install(path: &Path, contents: Vec<u8>) -> Result<HashList, Failure> {
     let contents = Arc::<[u8]>::from(contents);
-    let list = HashList::open(contents.clone()).map_err(|error| Failure::at(path, error))?;
+    let list = HashList::open(contents.clone())
+        .map_err(|error| Failure::new(format!("what came of it cannot be used: {error}")))?;
     replace(path, &contents).map_err(|error| Failure::at(path, error))?;
     Ok(list)
 }
@@ -163,13 +164,22 @@ fn install(path: &Path, contents: Vec<u8>) -> Result<HashList, Failure> {
 /// Replaces the file by a rename: whoever has it mapped keeps the old one, and
 /// whoever loses power has one or the other.
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    let name = path.file_name().ok_or_else(|| io::Error::other("not the name of a file"))?;
+    let mut name = name.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
-    let mut file = File::create(&new)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
+    let write = || {
+        let mut file = File::create_new(&new)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().inspect_err(|error| {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            // Best effort: the error itself is what matters.
+            let _ = fs::remove_file(&new);
+        }
+    })
 }
 
 /// Maps and opens a list file, checked to the last bit.

@@ -39,10 +39,21 @@ pub enum DeltaError {
     /// The delta begins from another list than this one.
     #[error("the delta belongs to another edition of the list; fetch the whole list")]
     OtherList,
-    /// The two lists share no fingerprints: their salts, profiles or lengths of
-    /// fingerprints differ.
+    /// The two lists share no fingerprints: their ids, salts or profiles differ.
     #[error("the lists are not editions of one list with one salt; publish the new one whole")]
     Unrelated,
+    /// The number of fingerprints has passed a power of two, and their length
+    /// changed with it.
+    #[error("the new list needs fingerprints of another length; this once, publish it whole")]
+    OtherLength,
+    /// The new list's version is not above the old one's.
+    #[error("version {new} does not follow version {old}; are the two lists in their order?")]
+    Backwards {
+        /// The list that is there.
+        old: u64,
+        /// The one that would replace it.
+        new: u64,
+    },
     /// The new list would not have the digest that the delta states, or is none.
     #[error("the result is not the list that the delta promises; fetch the whole list")]
     Result,
@@ -51,12 +62,10 @@ pub enum DeltaError {
 /// The delta that [`apply`] turns `old` into `new` with.
 ///
 /// # Errors
-/// [`DeltaError::Unrelated`] when they have no fingerprints in common.
+/// [`DeltaError`] says why `new` does not follow `old`.
 #[cfg(feature = "publish")]
 pub fn diff(old: &HashList, new: &HashList) -> Result<Vec<u8>, DeltaError> {
-    if !are_related(&old.header, &new.header) {
-        return Err(DeltaError::Unrelated);
-    }
+    follows(&old.header, &new.header)?;
     let (mut removed, mut added) = (Vec::new(), Vec::new());
     let (mut before, mut after) = (old.prints()?.enumerate().peekable(), new.prints()?.peekable());
     loop {
@@ -115,9 +124,7 @@ fn write(
 /// [`DeltaError`] says what to fetch instead.
 pub fn apply(old: &HashList, delta: &[u8]) -> Result<Vec<u8>, DeltaError> {
     let delta = Delta::read(delta, old.digest(), old.header.fingerprints)?;
-    if !are_related(&old.header, &delta.header) {
-        return Err(DeltaError::Unrelated);
-    }
+    follows(&old.header, &delta.header)?;
     delta.result(old.prints()?)
 }
 
@@ -165,9 +172,14 @@ impl Delta {
         if length != Some(header.fingerprints) {
             return Err(DeltaError::Damaged);
         }
+        // Many fingerprints are spread evenly. Without this a file of single bits
+        // could ask for 250 times its size.
+        let bits = header.fingerprint_bits();
+        if added >= MANY && u32::from(parameters[1]) + added.ilog2() + 3 < bits {
+            return Err(DeltaError::Damaged);
+        }
         let removed = decode(&mut rest, removed, parameters[0].into())?;
         let added = decode(&mut rest, added, parameters[1].into())?;
-        let bits = header.fingerprint_bits();
         let too_long = |last: &u128| last >> bits != 0;
         if !rest.is_empty() || added.last().is_some_and(too_long) {
             return Err(DeltaError::Damaged);
@@ -183,6 +195,9 @@ impl Delta {
         let shift = 128 - self.header.fingerprint_bits();
         let added = self.added.into_iter().map(|print| print << shift);
         let prints = merged(kept.map(|(_, print)| print), added);
+        if !prints.is_sorted_by(|a, b| a < b) {
+            return Err(DeltaError::Result);
+        }
         let list = format::encode(&self.header, &prints);
         let is_promised = list.ends_with(&self.after) && list.starts_with(&self.header.encode());
         if is_promised { Ok(list) } else { Err(DeltaError::Result) }
@@ -202,10 +217,19 @@ impl HashList {
     }
 }
 
-/// Whether equal keys have equal fingerprints in both.
-fn are_related(old: &Header, new: &Header) -> bool {
-    let kind = |header: &Header| (header.salt, header.band_bits, header.fingerprint_bits);
-    kind(old) == kind(new) && old.id == new.id
+/// Whether `new` is a later edition in which equal keys have equal fingerprints.
+fn follows(old: &Header, new: &Header) -> Result<(), DeltaError> {
+    let kind = |header: &Header| (header.id.clone(), header.salt, header.band_bits);
+    if kind(old) != kind(new) {
+        return Err(DeltaError::Unrelated);
+    }
+    if old.fingerprint_bits != new.fingerprint_bits {
+        return Err(DeltaError::OtherLength);
+    }
+    if new.version <= old.version {
+        return Err(DeltaError::Backwards { old: old.version, new: new.version });
+    }
+    Ok(())
 }
 
 /// Two ascending sequences as one.
@@ -321,6 +345,9 @@ const VERSION: u16 = 1;
 
 /// In place of the digest of an old list.
 const NOTHING: [u8; DIGEST] = [0; DIGEST];
+
+/// Random numbers from which on the gaps say how far the numbers reach.
+const MANY: u32 = 1024;
 
 /// No fingerprint has more bits.
 const MOST_PARAMETER: u8 = 96;

@@ -18,7 +18,7 @@
 //! | 0 | 8 | `PRESENDL` |
 //! | 8 | 2 | format version, 1 |
 //! | 10 | 1 | bits a band (the profile): 64, 80 or 96 |
-//! | 11 | 1 | bucket bits, 0 to 28 |
+//! | 11 | 1 | bucket bits: floor(log2 fingerprints) - 4, or 0 |
 //! | 12 | 4 | algorithms: bit n for the algorithm with number n |
 //! | 16 | 16 | salt |
 //! | 32 | 8 | fingerprints |
@@ -28,7 +28,7 @@
 //! | 64 | 8 | entries in the exact part |
 //! | 72 | 1 | length of the id |
 //! | 73 | 64 | id: 1 to 64 of `a-z 0-9 -`, then zeros |
-//! | 137 | 1 | fingerprint bits, 57 to 96; the remainder has 1 to 57 of them |
+//! | 137 | 1 | fingerprint bits, 57 and more; the remainder has 1 to 57 of them |
 //! | 138 | 118 | zeros |
 
 use super::bloom::{self, Bloom, WORD};
@@ -139,14 +139,15 @@ impl Header {
             (header.fingerprint_bits(), u32::from(header.bucket_bits));
         let known = PROFILES.iter().any(|profile| profile.band_bits == header.band_bits);
         check(known, "number of bits a band")?;
-        check(header.bucket_bits <= MAX_BUCKET_BITS, "number of buckets")?;
-        check((LEAST_BITS..=MOST_BITS).contains(&fingerprint_bits), "length of fingerprints")?;
-        let remainder_bits = fingerprint_bits.saturating_sub(bucket_bits);
-        check((1..=MOST_REMAINDER_BITS).contains(&remainder_bits), "number of buckets")?;
+        check(fingerprint_bits >= LEAST_BITS, "length of fingerprints")?;
         // More of them would make false matches likelier than the format allows.
         let few = (1..=u64::from(u32::MAX)).contains(&header.fingerprints)
             && fingerprints::bits(header.fingerprints) <= fingerprint_bits;
         check(few, "number of fingerprints")?;
+        let buckets = fingerprints::bucket_bits(header.fingerprints);
+        check(bucket_bits == buckets, "number of buckets")?;
+        let remainder_bits = fingerprint_bits.saturating_sub(bucket_bits);
+        check((1..=MOST_REMAINDER_BITS).contains(&remainder_bits), "length of fingerprints")?;
         let words = bloom::words(header.fingerprints);
         check(number(40) == words, "number of Bloom filter words")?;
         let (near, exact) = (header.near_entries > 0, header.exact_entries > 0);
@@ -252,11 +253,6 @@ pub const PROFILES: [Profile; 3] = [
     Profile { name: "balanced", band_bits: 80, first: 55, percent: 61, half: 73 },
     Profile { name: "strict", band_bits: 96, first: 69, percent: 75, half: 88 },
 ];
-
-const MAX_BUCKET_BITS: u8 = 28;
-
-/// Longer fingerprints than any list has use for.
-const MOST_BITS: u32 = 96;
 
 const MAGIC: &[u8; 8] = b"PRESENDL";
 pub(crate) const VERSION: u16 = 1;

@@ -37,8 +37,15 @@ pub enum BuildError {
     #[error("unknown profile; the profiles are open, balanced and strict")]
     Profile,
     /// No row is left.
-    #[error("no row is left to build a list from")]
-    Empty,
+    #[error(
+        "no row is left to build a list from: {low_quality} of low quality, {easily_guessed} guessed too easily"
+    )]
+    Empty {
+        /// Perceptual hashes of too low a quality to be compared.
+        low_quality: u64,
+        /// Perceptual hashes that are guessed too easily for the profile.
+        easily_guessed: u64,
+    },
     /// More than a tenth of the perceptual hashes are guessed too easily for the
     /// profile, or half of the rest sooner than it allows.
     #[error("too many of the perceptual hashes are easily guessed; are they hashes of photos?")]
@@ -112,15 +119,15 @@ pub fn build_watched(
         *entries.entry(algorithm.name().to_owned()).or_insert(0) += 1;
         *categories.entry(row.category.clone()).or_insert(0) += 1;
     }
+    let easily_guessed = works.iter().filter(|work| is_left_out(work)).count() as u64;
     if keys.is_empty() {
-        return Err(BuildError::Empty);
+        return Err(BuildError::Empty { low_quality: feed.low_quality, easily_guessed });
     }
     if u32::try_from(keys.len()).is_err() {
         return Err(BuildError::TooLarge);
     }
     let left_in = works.iter().filter(|work| !is_left_out(work)).flatten().copied().collect();
     let work = work_of(left_in);
-    let easily_guessed = works.iter().filter(|work| is_left_out(work)).count() as u64;
     let near_rows = near_entries + easily_guessed;
     let halfway = work.is_none_or(|work| work.half >= profile.half.into());
     if near_rows >= MANY && (easily_guessed * 10 > near_rows || !halfway) {

@@ -5,7 +5,8 @@
 //! order; others are passed over), and the lines `pdq <hex>` of Meta's hash
 //! exchange tools.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::hash::pdq::LOW_QUALITY;
 use crate::hash::{Algorithm, Digest, PerceptualHash, decode_hex};
@@ -87,7 +88,7 @@ impl Feed {
         // Spreadsheets put a byte order mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut feed = Self::default();
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let first = lines(text).next().ok_or(FeedError::Empty)?;
         let mut reader =
             csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text);
@@ -124,7 +125,8 @@ impl Feed {
 
     /// Takes in the rows of another feed.
     pub fn merge(&mut self, other: Self) {
-        let mut seen: HashSet<RowHash> = self.rows.iter().map(|row| row.hash.clone()).collect();
+        let rows = self.rows.iter().enumerate();
+        let mut seen = rows.map(|(n, row)| (row.hash.clone(), n)).collect();
         for row in other.rows {
             self.insert(row, &mut seen);
         }
@@ -133,7 +135,12 @@ impl Feed {
         self.duplicate += other.duplicate;
     }
 
-    fn add(&mut self, line: u64, row: Result<Option<Row>, String>, seen: &mut HashSet<RowHash>) {
+    fn add(
+        &mut self,
+        line: u64,
+        row: Result<Option<Row>, String>,
+        seen: &mut HashMap<RowHash, usize>,
+    ) {
         match row {
             Ok(Some(row)) => self.insert(row, seen),
             Ok(None) => self.low_quality += 1,
@@ -141,11 +148,21 @@ impl Feed {
         }
     }
 
-    fn insert(&mut self, row: Row, seen: &mut HashSet<RowHash>) {
-        if seen.insert(row.hash.clone()) {
-            self.rows.push(row);
-        } else {
-            self.duplicate += 1;
+    /// Of equal hashes the first category in alphabetical order stays, so that the
+    /// order of the rows leaves no trace.
+    fn insert(&mut self, row: Row, seen: &mut HashMap<RowHash, usize>) {
+        match seen.entry(row.hash.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(self.rows.len());
+                self.rows.push(row);
+            }
+            Entry::Occupied(place) => {
+                let kept = &mut self.rows[*place.get()];
+                if row.category < kept.category {
+                    kept.category = row.category;
+                }
+                self.duplicate += 1;
+            }
         }
     }
 }

@@ -84,6 +84,22 @@ fn a_delta_fits_its_own_list_alone() {
     assert_eq!(delta::diff(&old, &salted), Err(DeltaError::Unrelated));
     let strict = edition_with(2, 1..101, "strict", None);
     assert_eq!(delta::diff(&old, &strict), Err(DeltaError::Unrelated));
+    let again = edition(1, 1..101);
+    assert_eq!(delta::diff(&old, &again), Err(DeltaError::Backwards { old: 1, new: 1 }));
+    // 3 x 100 fingerprints need one bit less than 3 x 200.
+    assert_eq!(delta::diff(&old, &edition(2, 0..200)), Err(DeltaError::OtherLength));
+}
+
+#[test]
+fn many_gaps_of_a_bit_each_are_not_unpacked() {
+    // All 3,000 fingerprints follow each other, at one bit a gap.
+    let mut packed = delta::pack(&edition(1, 0..1000)).expect("an open list");
+    packed[11] = 0;
+    packed.truncate(8 + 2 + 2 + 8 + 32 + 32 + 256);
+    packed.extend([0; 3000 / 8]);
+    let digest = blake3::hash(&packed);
+    packed.extend(digest.as_bytes());
+    assert_eq!(delta::unpack(&packed), Err(DeltaError::Damaged));
 }
 
 #[test]
