@@ -16,6 +16,17 @@ pub struct Frame<'a> {
     layout: Layout,
     orientation: Orientation,
     pixels: Cow<'a, [u8]>,
+    reduced: Option<Reduced>,
+}
+
+/// What a frame was before it was decoded at a part of its size.
+#[derive(Clone, Copy)]
+struct Reduced {
+    /// Stored pixels.
+    width: u32,
+    height: u32,
+    /// How many of its rows and columns one pixel stands for.
+    scale: u32,
 }
 
 /// The channels of one pixel, in memory order.
@@ -103,7 +114,7 @@ impl<'a> Frame<'a> {
         if actual != expected {
             return Err(FrameError::Length { expected, actual });
         }
-        Ok(Self { width, height, layout, orientation: Orientation::Upright, pixels })
+        Ok(Self { width, height, layout, orientation: Orientation::Upright, pixels, reduced: None })
     }
 
     /// The same pixels, to be read in another orientation.
@@ -111,6 +122,57 @@ impl<'a> Frame<'a> {
     pub fn with_orientation(mut self, orientation: Orientation) -> Self {
         self.orientation = orientation;
         self
+    }
+
+    /// The same, each pixel being the mean of `scale` x `scale` of a picture of
+    /// `width` x `height`; less at its right and lower edge.
+    pub(crate) fn reduced_from(mut self, width: u32, height: u32, scale: u32) -> Self {
+        debug_assert_eq!(width.div_ceil(scale), self.width);
+        debug_assert_eq!(height.div_ceil(scale), self.height);
+        self.reduced = Some(Reduced { width, height, scale });
+        self
+    }
+
+    /// Width of the original, upright: that of the frame, unless it was decoded at
+    /// a part of its size.
+    pub fn original_width(&self) -> u32 {
+        let Reduced { width, height, .. } = self.original();
+        if self.orientation.turn().transposed { height } else { width }
+    }
+
+    /// Height of the original, upright.
+    pub fn original_height(&self) -> u32 {
+        let Reduced { width, height, .. } = self.original();
+        if self.orientation.turn().transposed { width } else { height }
+    }
+
+    /// Rows and columns of the original that one pixel stands for: 1, 2, 4 or 8.
+    pub fn scale(&self) -> u32 {
+        self.original().scale
+    }
+
+    /// The column of pixels in which column `x` of the original lies, both upright.
+    pub(crate) fn column_of(&self, x: usize) -> usize {
+        let Turn { transposed, flip_x, flip_y } = self.orientation.turn();
+        let reversed = if transposed { flip_y } else { flip_x };
+        self.cell(x, self.original_width(), reversed)
+    }
+
+    /// The row of pixels in which row `y` of the original lies, both upright.
+    pub(crate) fn row_of(&self, y: usize) -> usize {
+        let Turn { transposed, flip_x, flip_y } = self.orientation.turn();
+        let reversed = if transposed { flip_x } else { flip_y };
+        self.cell(y, self.original_height(), reversed)
+    }
+
+    /// Cells are whole from the side on which the stored picture begins.
+    fn cell(&self, at: usize, side: u32, reversed: bool) -> usize {
+        let (side, scale) = (side as usize, self.scale() as usize);
+        if reversed { side.div_ceil(scale) - 1 - (side - 1 - at) / scale } else { at / scale }
+    }
+
+    fn original(&self) -> Reduced {
+        self.reduced.unwrap_or(Reduced { width: self.width, height: self.height, scale: 1 })
     }
 
     /// Width in pixels, upright.

@@ -12,6 +12,7 @@ pub mod pdq;
 pub mod views;
 
 mod dct;
+mod sampler;
 mod small;
 
 /// The hash algorithms presend knows, with their stable numbers in list files.

@@ -24,9 +24,14 @@ pub(super) type Span = (f64, f64);
 type Grid = [[f32; SIDE]; SIDE];
 
 impl Small {
+    /// The means, and width over height.
+    pub(super) fn new(luma: Box<Grid>, aspect: f32) -> Self {
+        Self { luma, aspect }
+    }
+
     /// A picture with nothing in it.
     pub(super) fn blank() -> Self {
-        Self { luma: blank(), aspect: 1.0 }
+        Self { luma: Box::new([[0.0; SIDE]; SIDE]), aspect: 1.0 }
     }
 
     /// 64 x 64 samples of a part of the picture, at the exact centres of its
@@ -179,77 +184,8 @@ fn whole(thickness: f32) -> usize {
     thickness.ceil() as usize
 }
 
-/// Rows of luma in, the small picture out.
-pub(super) struct Reducer {
-    width: usize,
-    height: usize,
-    /// Sums of the rows of one field, of which there are 128 down the picture.
-    sums: Vec<f32>,
-    luma: Box<Grid>,
-    row: usize,
-}
-
-impl Reducer {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        Self { width, height, sums: vec![0.0; width], luma: blank(), row: 0 }
-    }
-
-    /// Bytes that a reducer of this width holds.
-    pub(super) fn memory(width: usize) -> u64 {
-        4 * width as u64 + size_of::<Grid>() as u64
-    }
-
-    /// Takes the next row. Lengths are counted in 1/128 of a row, so that every
-    /// share is a whole number.
-    pub(super) fn push(&mut self, row: &[f32]) {
-        let (start, end) = (self.row * SIDE, (self.row + 1) * SIDE);
-        let mut at = start;
-        while at < end {
-            let field = at / self.height;
-            let next = ((field + 1) * self.height).min(end);
-            if next - at == SIDE {
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            } else {
-                let share = (next - at) as f32 / SIDE as f32;
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += share * value;
-                }
-            }
-            if next == (field + 1) * self.height {
-                self.finish_field(field);
-            }
-            at = next;
-        }
-        self.row += 1;
-    }
-
-    fn finish_field(&mut self, field: usize) {
-        let (width, area) = (self.width, (self.width * self.height) as f32);
-        for (n, out) in self.luma[field].iter_mut().enumerate() {
-            let (from, to) = (n * width, (n + 1) * width);
-            let mut sum = 0.0;
-            for (x, &value) in (from / SIDE..).zip(&self.sums[from / SIDE..to.div_ceil(SIDE)]) {
-                let share = ((x + 1) * SIDE).min(to) - (x * SIDE).max(from);
-                sum += share as f32 * value;
-            }
-            *out = sum * SIDE as f32 / area;
-        }
-        self.sums.fill(0.0);
-    }
-
-    pub(super) fn finish(self) -> Small {
-        Small { luma: self.luma, aspect: self.width as f32 / self.height as f32 }
-    }
-}
-
-fn blank() -> Box<Grid> {
-    Box::new([[0.0; SIDE]; SIDE])
-}
-
 /// Width and height of the small picture.
-const SIDE: usize = 128;
+pub(super) const SIDE: usize = 128;
 
 /// How far the lines of a bar may be off its level: JPEG's noise at quality 50.
 const LEVEL: f32 = 4.0;
