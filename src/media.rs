@@ -49,6 +49,36 @@ impl Format {
     }
 }
 
+/// How much of a picture is decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fidelity {
+    /// As much as a hash and a classifier need: of a large JPEG file the means of
+    /// 2 x 2, 4 x 4 or 8 x 8 pixels, see [`Frame::scale`]. Whatever is unusual
+    /// about a file is decoded in full.
+    #[default]
+    Fast,
+    /// Every pixel.
+    Full,
+}
+
+impl Fidelity {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Fast, Self::Full];
+
+    /// `fast` or `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Full => "full",
+        }
+    }
+
+    /// The fidelity of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fidelity| fidelity.name() == name)
+    }
+}
+
 /// A kind of media that presend cannot look into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Unsupported {
@@ -83,9 +113,21 @@ impl From<Incomplete> for Fault {
 /// [`Fault`] when the kind is not supported, the header is broken, or the
 /// budget does not reach for what the header claims.
 pub fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+    open_with(bytes, Fidelity::Full, budget)
+}
+
+/// The same for frames of a fidelity.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     budget.charge_input(bytes.len())?;
     match sniff::sniff(bytes)? {
-        Format::Jpeg => jpeg::open(bytes, budget),
+        Format::Jpeg => jpeg::open(bytes, fidelity, budget),
         Format::Png => png::open(bytes, budget),
         Format::Gif => gif::open(bytes, budget),
         Format::WebP => webp::open(bytes, budget),

@@ -9,29 +9,47 @@
 //! Samples pass through in strips of one row of MCUs. Only a picture that comes
 //! in several scans needs all of its coefficients held.
 
-use super::{Decoded, Fault, Format, Frames, pixels, still};
+use super::{Decoded, Fault, Fidelity, Format, Frames, pixels, still};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
 use header::{Header, Markers, Scan};
-use scan::{Entropy, Grid};
+use scan::{Depth, Entropy, Grid};
 use upsample::Plane;
 
 mod color;
 mod header;
 mod huffman;
 mod idct;
+mod reduced;
 mod scan;
 mod upsample;
 
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+pub(super) fn open<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     let mut markers = Markers::new(bytes);
     let scan = markers.next_scan()?.ok_or(Incomplete::Malformed)?;
     let header = markers.header()?;
     let size = (header.width, header.height);
-    let source = still(move || match decode(markers, &header, scan, budget) {
-        Ok((frame, damage)) => (Some(frame), damage.map(Fault::from)),
-        Err(reason) => (None, Some(reason.into())),
+    let source = still(move || {
+        if let Err(reason) = budget.charge_frame(header.width, header.height) {
+            return (None, Some(reason.into()));
+        }
+        let block = if fidelity == Fidelity::Fast { header.reduced_block() } else { 8 };
+        if block < 8 {
+            // Whatever is odd about the file, the whole decode tells.
+            let reduced = decode(markers.clone(), &header, block, scan.clone(), budget);
+            if let Ok((frame, None)) = reduced {
+                return (Some(frame), None);
+            }
+        }
+        match decode(markers, &header, 8, scan, budget) {
+            Ok((frame, damage)) => (Some(frame), damage.map(Fault::from)),
+            Err(reason) => (None, Some(reason.into())),
+        }
     });
     Ok(Frames::new(Format::Jpeg, size, source))
 }
@@ -40,24 +58,27 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
 fn decode<'a>(
     mut markers: Markers<'a>,
     header: &Header,
+    block: usize,
     first: Scan,
     budget: &'a Budget,
 ) -> Result<(Decoded<'a>, Option<Incomplete>), Incomplete> {
-    budget.charge_frame(header.width, header.height)?;
     let passes = if header.progressive || first.parts.len() < header.components.len() {
         Passes::Several
     } else {
         Passes::One
     };
-    let memory = budget.reserve(header.output_bytes())?;
-    let _working = budget.reserve(working_memory(header, passes))?;
+    let depth = Depth::of(block);
+    let shown = header.at(block);
+    let memory = budget.reserve(shown.output_bytes())?;
+    let _working = budget.reserve(working_memory(&shown, passes, depth))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
-    let grids = header.components.iter().map(|part| Grid::new(part.stride / 8, rows(part.v)));
+    let grids = header.components.iter();
+    let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
     let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
-    let mut output = Output::new(header)?;
+    let mut output = Output::new(&shown)?;
     let damage = match passes {
         Passes::One => {
-            let mut entropy = Entropy::new(&markers, header, first)?;
+            let mut entropy = Entropy::new(&markers, header, first, depth)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
                 grids.iter_mut().for_each(Grid::clear);
@@ -68,7 +89,7 @@ fn decode<'a>(
             ending(damage, skip_to_end(&mut markers))
         }
         Passes::Several => {
-            let damage = read_scans(&mut markers, header, first, &mut grids, budget)?;
+            let damage = read_scans(&mut markers, header, first, &mut grids, depth, budget)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
                 output.add(row, row, &markers, &grids);
@@ -77,8 +98,14 @@ fn decode<'a>(
         }
     };
     let layout = if header.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
-    let frame = Frame::new(header.width, header.height, layout, output.pixels);
-    let frame = frame.map_err(|_| Incomplete::Internal)?;
+    // What is reduced must be all that the whole picture shows.
+    let odd = output.energy > reduced::MOST_ENERGY || block < 8 && markers.begins_twice;
+    let damage = damage.or(odd.then_some(Incomplete::Malformed));
+    let frame = Frame::new(shown.width, shown.height, layout, output.pixels);
+    let mut frame = frame.map_err(|_| Incomplete::Internal)?;
+    if block < 8 {
+        frame = frame.reduced_from(header.width, header.height, 8 / block as u32);
+    }
     Ok((Decoded { frame: frame.with_orientation(header.orientation), memory }, damage))
 }
 
@@ -95,9 +122,10 @@ fn read_scans(
     header: &Header,
     first: Scan,
     grids: &mut [Grid],
+    depth: Depth,
     budget: &Budget,
 ) -> Result<Option<Incomplete>, Incomplete> {
-    let mut entropy = Entropy::new(markers, header, first)?;
+    let mut entropy = Entropy::new(markers, header, first, depth)?;
     let mut damage = None;
     loop {
         for row in 0..entropy.rows() {
@@ -105,8 +133,15 @@ fn read_scans(
             entropy.read_row(row, grids);
         }
         damage = entropy.finish(markers).or(damage);
-        entropy = match markers.next_scan() {
-            Ok(Some(scan)) => match Entropy::new(markers, header, scan) {
+        let next = loop {
+            match markers.next_scan() {
+                // A scan without means is passed over: the next marker ends it.
+                Ok(Some(scan)) if depth == Depth::Dc && scan.first > 0 => {}
+                next => break next,
+            }
+        };
+        entropy = match next {
+            Ok(Some(scan)) => match Entropy::new(markers, header, scan, depth) {
                 Ok(entropy) => entropy,
                 Err(reason) => return Ok(Some(reason)),
             },
@@ -132,11 +167,12 @@ fn ending(damage: Option<Incomplete>, end: Result<(), Fault>) -> Option<Incomple
 
 /// Bytes held while decoding, beside the picture: two strips of samples, the
 /// lines brought to full width, and the coefficients of a strip or of everything.
-fn working_memory(header: &Header, passes: Passes) -> u64 {
-    let rows = if passes == Passes::One { 1 } else { header.mcus_down as u64 };
-    let parts = header.components.iter().map(|part| {
-        let strip = part.stride as u64 * 8 * part.v as u64;
-        strip * 2 + strip * rows * 2 + u64::from(header.width) + 32
+fn working_memory(shown: &Header, passes: Passes, depth: Depth) -> u64 {
+    let rows = if passes == Passes::One { 1 } else { shown.mcus_down as u64 };
+    let parts = shown.components.iter().map(|part| {
+        let blocks = (part.stride / shown.block * part.v) as u64;
+        let strip = blocks * (shown.block * shown.block) as u64;
+        strip * 2 + blocks * rows * 2 * depth.held() as u64 + u64::from(shown.width) + 32
     });
     parts.sum()
 }
@@ -149,6 +185,8 @@ struct Output<'h> {
     lines: Vec<Vec<u8>>,
     /// The next row of pixels to be made.
     next: usize,
+    /// The most that a block of a reduced picture holds beside its mean.
+    energy: f32,
 }
 
 impl<'h> Output<'h> {
@@ -156,7 +194,14 @@ impl<'h> Output<'h> {
         let planes = header.components.iter().map(|part| Plane::new(header, part));
         let planes = planes.collect::<Result<Vec<_>, _>>()?;
         let lines = planes.iter().map(|plane| vec![0; plane.line_length()]).collect();
-        Ok(Self { header, pixels: pixels(header.output_bytes())?, planes, lines, next: 0 })
+        Ok(Self {
+            header,
+            pixels: pixels(header.output_bytes())?,
+            planes,
+            lines,
+            next: 0,
+            energy: 0.0,
+        })
     }
 
     /// Takes MCU row `row` of the picture, which is row `at` of the grids. Its
@@ -166,8 +211,10 @@ impl<'h> Output<'h> {
         for (index, (plane, grid)) in self.planes.iter_mut().zip(grids).enumerate() {
             let v = header.components[index].v;
             for line in 0..v {
-                let strip = plane.strip_mut((row * v + line) * 8);
-                grid.render(at * v + line, &markers.quantisers[index], strip);
+                let strip = plane.strip_mut((row * v + line) * header.block, header.block);
+                let quantiser = &markers.quantisers[index];
+                let energy = grid.render(at * v + line, header.block, quantiser, strip);
+                self.energy = self.energy.max(energy);
             }
         }
         let height = header.height as usize;
@@ -175,7 +222,7 @@ impl<'h> Output<'h> {
             height
         } else {
             let waiting = usize::from(self.planes.iter().any(Plane::looks_below));
-            ((row + 1) * 8 * header.max_v - waiting).min(height)
+            ((row + 1) * header.block * header.max_v - waiting).min(height)
         };
         let bytes = header.width as usize * if header.color == Color::Gray { 1 } else { 3 };
         for y in self.next..end {

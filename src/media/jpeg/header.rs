@@ -5,6 +5,7 @@ use super::color::Color;
 use super::huffman::Code;
 use crate::frame::Orientation;
 use crate::limits::Incomplete;
+use memchr::memchr;
 
 /// What is settled once the first scan begins.
 #[derive(Clone)]
@@ -20,6 +21,9 @@ pub(super) struct Header {
     pub(super) mcus_down: usize,
     pub(super) color: Color,
     pub(super) orientation: Orientation,
+    /// Samples that a side of a block becomes: 8, or fewer of a reduced picture,
+    /// which the sizes of picture and components are then of.
+    pub(super) block: usize,
 }
 
 #[derive(Clone)]
@@ -37,6 +41,7 @@ pub(super) struct Component {
 }
 
 /// A scan header.
+#[derive(Clone)]
 pub(super) struct Scan {
     pub(super) parts: Vec<Part>,
     /// Spectral selection.
@@ -48,6 +53,7 @@ pub(super) struct Scan {
 }
 
 /// One component of a scan, by its place in the frame, and its code tables.
+#[derive(Clone)]
 pub(super) struct Part {
     pub(super) component: usize,
     pub(super) dc: usize,
@@ -55,6 +61,7 @@ pub(super) struct Part {
 }
 
 /// Walks the markers and keeps the tables they define.
+#[derive(Clone)]
 pub(super) struct Markers<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
@@ -72,12 +79,52 @@ pub(super) struct Markers<'a> {
     adobe: Option<u8>,
     orientation: Option<Orientation>,
     scans: usize,
+    /// Whether a second picture seems to begin within the first.
+    pub(super) begins_twice: bool,
 }
 
 /// Step sizes in row order, as the 16 bits libjpeg multiplies with.
 pub(super) type Quantiser = [i16; 64];
 
 impl Header {
+    /// Samples of a block's side at which the picture is reduced to a size that
+    /// still holds all that a hash and a classifier look at; 8 where that is its
+    /// own, and where the components are unusual.
+    pub(super) fn reduced_block(&self) -> usize {
+        let usual = match &self.components[..] {
+            [_] => true,
+            [luma, chroma @ ..] => {
+                self.color == Color::YCbCr
+                    && (luma.h, luma.v) == (self.max_h, self.max_v)
+                    && self.max_h <= 2
+                    && self.max_v <= 2
+                    && chroma.iter().all(|part| (part.h, part.v) == (1, 1))
+            }
+            [] => false,
+        };
+        match self.width.max(self.height) {
+            _ if !usual => 8,
+            2500.. => 1,
+            1300.. => 2,
+            700.. => 4,
+            _ => 8,
+        }
+    }
+
+    /// The picture with blocks of so many samples a side.
+    pub(super) fn at(&self, block: usize) -> Self {
+        let mut header = self.clone();
+        let scaled = |side: u32| (side as usize * block).div_ceil(8);
+        header.block = block;
+        (header.width, header.height) = (scaled(self.width) as u32, scaled(self.height) as u32);
+        for part in &mut header.components {
+            part.width = (self.width as usize * part.h * block).div_ceil(self.max_h * 8);
+            part.height = (self.height as usize * part.v * block).div_ceil(self.max_v * 8);
+            part.stride = self.mcus_across * part.h * block;
+        }
+        header
+    }
+
     /// Bytes of the finished picture.
     pub(super) fn output_bytes(&self) -> u64 {
         let channels = if self.components.len() == 1 { 1 } else { 3 };
@@ -102,6 +149,7 @@ impl<'a> Markers<'a> {
             adobe: None,
             orientation: None,
             scans: 0,
+            begins_twice: false,
         }
     }
 
@@ -112,7 +160,11 @@ impl<'a> Markers<'a> {
             match marker {
                 0xd9 => return Ok(None),
                 // SOI, TEM and RST stand alone.
-                0xd8 | 0x01 | 0xd0..=0xd7 => continue,
+                0x01 | 0xd0..=0xd7 => continue,
+                0xd8 => {
+                    self.begins_twice = true;
+                    continue;
+                }
                 _ => {}
             }
             let segment = segment(self.bytes, self.at).ok_or(Incomplete::Truncated)?;
@@ -219,6 +271,7 @@ impl<'a> Markers<'a> {
             mcus_down: usize::from(height).div_ceil(8 * max_v),
             color: Color::YCbCr,
             orientation: Orientation::Upright,
+            block: 8,
         });
         Ok(())
     }
@@ -292,7 +345,7 @@ impl<'a> Markers<'a> {
 /// no marker are passed over: fill, strays, and coded data with its stuffing.
 pub(super) fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
-        *at += bytes.get(*at..)?.iter().position(|&byte| byte == 0xff)? + 1;
+        *at += memchr(0xff, bytes.get(*at..)?)? + 1;
         match bytes.get(*at)? {
             0x00 => *at += 1,
             0xff => {}

@@ -112,6 +112,52 @@ impl Table {
     }
 }
 
+/// AC symbols to be passed over, several at a time.
+pub(super) struct Skip {
+    /// By the next bits: bits 0..4, how many to take; bits 4..11, coefficients
+    /// passed; bit 15, whether the block ends. 127 coefficients: see for yourself.
+    table: Box<[u16; 1 << SKIP]>,
+    /// The quantiser's steps in the order that coefficients are sent in.
+    steps: [f32; 64],
+}
+
+impl Skip {
+    /// Only coefficients too small to fill a block together are passed over
+    /// unseen, the largest step being what it is.
+    pub(super) fn new(table: &Table, steps: [f32; 64]) -> Self {
+        let largest = steps[1..].iter().fold(1.0, |most: f32, &step| most.max(step.abs()));
+        let most_size = (MOST_UNSEEN / largest + 1.0).log2() as u32;
+        let entry = |bits: u32| {
+            let (mut taken, mut passed) = (0, 0);
+            while taken < SKIP {
+                let next = bits << taken & ((1 << SKIP) - 1);
+                let entry = table.short[(next << SHORT >> SKIP) as usize];
+                let symbol = (entry >> 8) as u8;
+                let size = u32::from(symbol & 15);
+                // The bits of the value too, which the entry may count or not.
+                let length = (entry & 31) + if entry & 1 << 5 == 0 { size } else { 0 };
+                if entry == 0 || taken + length > SKIP || size > most_size {
+                    break;
+                }
+                taken += length;
+                if size == 0 && symbol != 0xf0 {
+                    return 1 << 15 | passed << 4 | taken;
+                }
+                passed += u32::from(symbol >> 4) + 1;
+                if passed > 63 {
+                    return 127 << 4;
+                }
+            }
+            if taken == 0 { 127 << 4 } else { passed << 4 | taken }
+        };
+        let mut skip = Self { table: Box::new([0; 1 << SKIP]), steps };
+        for (bits, out) in (0..).zip(skip.table.iter_mut()) {
+            *out = entry(bits) as u16;
+        }
+        skip
+    }
+}
+
 impl<'a> Bits<'a> {
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, buffer: 0, left: 0, dry: false }
@@ -147,6 +193,42 @@ impl<'a> Bits<'a> {
         };
         let size = u32::from(symbol & 15);
         Ok((symbol, extend(self.take(size), size)))
+    }
+
+    /// Passes over the AC symbols of a block from `k` on, and adds the squares of
+    /// its large coefficients to `energy`.
+    #[inline(always)]
+    pub(super) fn skip_ac(
+        &mut self,
+        table: &Table,
+        skip: &Skip,
+        mut k: usize,
+        energy: &mut f32,
+    ) -> Result<(), BadCode> {
+        while k < 64 {
+            if self.left < 31 {
+                self.refill();
+            }
+            let entry = skip.table[(self.buffer >> (64 - SKIP)) as usize];
+            let end = k + usize::from(entry >> 4 & 127);
+            let ends = usize::from(entry >> 15);
+            // An end-of-block behind a full block is the next block's.
+            if end + ends <= 64 {
+                self.skip(u32::from(entry & 15));
+                k = if ends == 1 { 64 } else { end };
+                continue;
+            }
+            let (symbol, value) = self.decode(table)?;
+            k += usize::from(symbol >> 4);
+            if value != 0 {
+                let level = value as f32 * skip.steps[k.min(63)];
+                *energy += level * level;
+            } else if symbol != 0xf0 {
+                break;
+            }
+            k += 1;
+        }
+        Ok(())
     }
 
     /// `count` bits, at most 16.
@@ -231,6 +313,13 @@ fn extend(bits: u32, size: u32) -> i32 {
 
 /// Bits a look-up covers: most symbols together with their values.
 const SHORT: u32 = 10;
+
+/// Bits that a look-up covers where symbols are passed over.
+const SKIP: u32 = 12;
+
+/// The largest coefficient that is passed over unseen: 63 of them are less than a
+/// block of samples can hold.
+const MOST_UNSEEN: f32 = 128.0;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 

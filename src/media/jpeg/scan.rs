@@ -5,14 +5,43 @@
 //! the scan.
 
 use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
-use super::huffman::{BadCode, Bits, Class, Code, Table};
-use super::idct;
+use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
+use super::{idct, reduced};
 use crate::limits::Incomplete;
 
 /// The coefficients of one component, in whole MCUs; blocks in row order.
 pub(super) struct Grid {
-    blocks: Vec<Block>,
+    coefficients: Vec<i16>,
     across: usize,
+    depth: Depth,
+}
+
+/// Which coefficients of a block are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The first, its mean.
+    Dc,
+    /// Those that are sent first, to this one.
+    Low(usize),
+    /// All of them.
+    All,
+}
+
+impl Depth {
+    /// What means of a block need, so many a side. Those of 4 x 4 samples hardly
+    /// change by coefficients beyond the fourth of a row or a column.
+    pub(super) fn of(block: usize) -> Self {
+        match block {
+            1 => Self::Dc,
+            2 => Self::Low(24),
+            _ => Self::All,
+        }
+    }
+
+    /// Coefficients held of a block.
+    pub(super) fn held(self) -> usize {
+        if self == Self::Dc { 1 } else { 64 }
+    }
 }
 
 type Block = [i16; 64];
@@ -35,6 +64,7 @@ pub(super) struct Entropy<'a> {
     run: u32,
     state: State,
     damaged: bool,
+    depth: Depth,
 }
 
 /// A component of the scan.
@@ -45,6 +75,8 @@ struct Track {
     v: usize,
     dc: Option<Table>,
     ac: Option<Table>,
+    /// Where not all of the AC coefficients are kept.
+    skip: Option<Skip>,
     /// The DC value before.
     before: i32,
 }
@@ -67,23 +99,48 @@ enum State {
 
 impl Grid {
     /// The budget has been charged for it.
-    pub(super) fn new(across: usize, down: usize) -> Result<Self, Incomplete> {
-        let mut blocks = Vec::new();
-        blocks.try_reserve_exact(across * down).map_err(|_| Incomplete::TooMuchMemory)?;
-        blocks.resize(across * down, [0; 64]);
-        Ok(Self { blocks, across })
+    pub(super) fn new(across: usize, down: usize, depth: Depth) -> Result<Self, Incomplete> {
+        let length = across * down * depth.held();
+        let mut coefficients = Vec::new();
+        coefficients.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
+        coefficients.resize(length, 0);
+        Ok(Self { coefficients, across, depth })
     }
 
     pub(super) fn clear(&mut self) {
-        self.blocks.fill([0; 64]);
+        self.coefficients.fill(0);
     }
 
-    /// Row `row` of blocks to eight lines of samples.
-    pub(super) fn render(&self, row: usize, quantiser: &Quantiser, samples: &mut [u8]) {
-        let stride = self.across * 8;
-        for (column, block) in self.blocks[row * self.across..][..self.across].iter().enumerate() {
-            idct::inverse(block, quantiser, &mut samples[column * 8..], stride);
+    /// Row `row` of blocks to lines of samples, `size` a block, and the most that a
+    /// block holds beside its mean; not told of whole blocks.
+    pub(super) fn render(
+        &self,
+        row: usize,
+        size: usize,
+        quantiser: &Quantiser,
+        samples: &mut [u8],
+    ) -> f32 {
+        let (stride, held) = (self.across * size, self.across * self.depth.held());
+        let coefficients = &self.coefficients[row * held..][..held];
+        if size == 1 {
+            for (&dc, out) in coefficients.iter().zip(samples) {
+                *out = reduced::mean(dc, quantiser);
+            }
+            return 0.0;
         }
+        let mut most: f32 = 0.0;
+        for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
+            let samples = &mut samples[column * size..];
+            most = most.max(match size {
+                2 => reduced::inverse(&reduced::QUARTER, block, quantiser, samples, stride),
+                4 => reduced::inverse(&reduced::HALF, block, quantiser, samples, stride),
+                _ => {
+                    idct::inverse(block, quantiser, samples, stride);
+                    0.0
+                }
+            });
+        }
+        most
     }
 }
 
@@ -93,11 +150,12 @@ impl<'a> Entropy<'a> {
         markers: &Markers<'a>,
         header: &Header,
         scan: Scan,
+        depth: Depth,
     ) -> Result<Self, Incomplete> {
         let kind = kind(header, &scan)?;
         let tracks = scan.parts.iter().map(|part| {
             let component = &header.components[part.component];
-            Track::new(markers, part, component, kind, scan.parts.len())
+            Track::new(markers, part, component, (kind, depth), scan.parts.len())
         });
         let tracks = tracks.collect::<Result<Vec<_>, _>>()?;
         let (across, down) = match scan.parts[..] {
@@ -126,6 +184,7 @@ impl<'a> Entropy<'a> {
             run: 0,
             state: State::Reading,
             damaged: false,
+            depth,
         })
     }
 
@@ -163,16 +222,28 @@ impl<'a> Entropy<'a> {
     }
 
     fn read_mcu(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
-        let Self { bits, tracks, kind, first, last, low, run, .. } = self;
+        if self.depth == Depth::Dc {
+            return self.read_means(row, column, grids);
+        }
+        let Self { bits, tracks, kind, first, last, low, run, depth, .. } = self;
         for track in tracks {
             let grid = &mut grids[track.component];
             for y in 0..track.v {
                 let start = (row * track.v + y) * grid.across + column * track.h;
-                for block in &mut grid.blocks[start..start + track.h] {
+                let blocks = &mut grid.coefficients[start * 64..(start + track.h) * 64];
+                for block in blocks.as_chunks_mut::<64>().0 {
                     match (*kind, &track.dc, &track.ac) {
                         (Kind::Sequential, Some(dc), Some(ac)) => {
                             block[0] = next_dc(bits, dc, &mut track.before)? as i16;
-                            read_ac(bits, ac, block)?;
+                            match (*depth, &track.skip) {
+                                (Depth::Low(last), Some(skip)) => {
+                                    let k = read_ac(bits, ac, block, last + 1)?;
+                                    bits.skip_ac(ac, skip, k, &mut 0.0)?;
+                                }
+                                _ => {
+                                    read_ac(bits, ac, block, 64)?;
+                                }
+                            }
                         }
                         (Kind::DcFirst, Some(dc), _) => {
                             block[0] = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
@@ -185,6 +256,39 @@ impl<'a> Entropy<'a> {
                             refine_band(bits, ac, block, *first..*last + 1, 1 << *low, run)?;
                         }
                         // `Track::new` has made the tables that the kind needs.
+                        _ => return Err(BadCode),
+                    }
+                    if bits.overdrawn() {
+                        return Err(BadCode);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for the first coefficients alone. A block that holds more beside
+    /// its mean than samples can show counts as damage.
+    fn read_means(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
+        let Self { bits, tracks, kind, low, .. } = self;
+        for track in tracks {
+            let grid = &mut grids[track.component];
+            for y in 0..track.v {
+                let start = (row * track.v + y) * grid.across + column * track.h;
+                for mean in &mut grid.coefficients[start..start + track.h] {
+                    match (*kind, &track.dc, &track.ac, &track.skip) {
+                        (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
+                            *mean = next_dc(bits, dc, &mut track.before)? as i16;
+                            let mut energy = 0.0;
+                            bits.skip_ac(ac, skip, 1, &mut energy)?;
+                            if energy > reduced::MOST_ENERGY {
+                                return Err(BadCode);
+                            }
+                        }
+                        (Kind::DcFirst, Some(dc), ..) => {
+                            *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
+                        }
+                        (Kind::DcRefine, ..) => *mean |= (bits.read(1) << *low) as i16,
                         _ => return Err(BadCode),
                     }
                     if bits.overdrawn() {
@@ -241,7 +345,7 @@ impl Track {
         markers: &Markers<'_>,
         part: &Part,
         component: &Component,
-        kind: Kind,
+        (kind, depth): (Kind, Depth),
         parts: usize,
     ) -> Result<Self, Incomplete> {
         let table = |slots: &[Option<Code>; 4], slot: usize, class| {
@@ -250,12 +354,18 @@ impl Track {
         };
         // A lone component comes block by block.
         let (h, v) = if parts == 1 { (1, 1) } else { (component.h, component.v) };
-        let mut track = Self { component: part.component, h, v, dc: None, ac: None, before: 0 };
+        let mut track =
+            Self { component: part.component, h, v, dc: None, ac: None, skip: None, before: 0 };
         if matches!(kind, Kind::Sequential | Kind::DcFirst) {
             track.dc = table(&markers.dc, part.dc, Class::Dc)?;
         }
         if matches!(kind, Kind::Sequential | Kind::AcFirst | Kind::AcRefine) {
             track.ac = table(&markers.ac, part.ac, Class::Ac)?;
+        }
+        if let (Kind::Sequential, Depth::Dc | Depth::Low(_), Some(ac)) = (kind, depth, &track.ac) {
+            let steps = &markers.quantisers[part.component];
+            let step = |k: usize| f32::from(steps[usize::from(ZIGZAG[k])]);
+            track.skip = Some(Skip::new(ac, std::array::from_fn(step)));
         }
         Ok(track)
     }
@@ -291,20 +401,26 @@ fn next_dc(bits: &mut Bits<'_>, table: &Table, before: &mut i32) -> Result<i32, 
     Ok(*before)
 }
 
+/// Reads the AC coefficients before `end` and tells which is next; 64: none.
 #[inline(always)]
-fn read_ac(bits: &mut Bits<'_>, table: &Table, block: &mut Block) -> Result<(), BadCode> {
+fn read_ac(
+    bits: &mut Bits<'_>,
+    table: &Table,
+    block: &mut Block,
+    end: usize,
+) -> Result<usize, BadCode> {
     let mut k = 1;
-    while k < 64 {
+    while k < end {
         let (symbol, value) = bits.decode(table)?;
         k += usize::from(symbol >> 4);
         if value != 0 {
             block[usize::from(ZIGZAG[k] & 63)] = value as i16;
         } else if symbol != 0xf0 {
-            break;
+            return Ok(64);
         }
         k += 1;
     }
-    Ok(())
+    Ok(k)
 }
 
 fn read_band(

@@ -30,7 +30,7 @@ impl Plane {
             return Err(Incomplete::Malformed);
         }
         let (h, v) = (header.max_h / part.h, header.max_v / part.v);
-        let held = 16 * part.v;
+        let held = 2 * header.block * part.v;
         Ok(Self {
             samples: pixels((part.stride * held) as u64)?,
             stride: part.stride,
@@ -58,10 +58,9 @@ impl Plane {
         self.smooth && self.v == 2
     }
 
-    /// Eight lines of samples from line `top`, a multiple of eight.
-    pub(super) fn strip_mut(&mut self, top: usize) -> &mut [u8] {
-        let length = 8 * self.stride;
-        &mut self.samples[top % self.held * self.stride..][..length]
+    /// A block's lines of samples from line `top`.
+    pub(super) fn strip_mut(&mut self, top: usize, block: usize) -> &mut [u8] {
+        &mut self.samples[top % self.held * self.stride..][..block * self.stride]
     }
 
     /// Line `y` of the picture, at least as wide as the picture; `line` is room
