@@ -29,6 +29,31 @@ struct Reduced {
     scale: u32,
 }
 
+/// One direction of a frame: where the original's pixels are found among those at
+/// hand, which are fewer when the frame is reduced.
+#[derive(Clone, Copy)]
+pub(crate) struct Axis {
+    /// Pixels of the original.
+    pub(crate) length: u32,
+    pub(crate) scale: u32,
+    /// Whether the pixel that may stand for fewer than the others comes first.
+    pub(crate) reversed: bool,
+}
+
+impl Axis {
+    /// Pixels at hand.
+    pub(crate) fn count(self) -> usize {
+        self.length.div_ceil(self.scale) as usize
+    }
+
+    /// The centre of the original's pixel `at`, in pixels at hand.
+    pub(crate) fn place(self, at: usize) -> f64 {
+        let from_start = |at: f64| at / f64::from(self.scale);
+        let (at, length) = (at as f64 + 0.5, f64::from(self.length));
+        if self.reversed { self.count() as f64 - from_start(length - at) } else { from_start(at) }
+    }
+}
+
 /// The channels of one pixel, in memory order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -151,24 +176,18 @@ impl<'a> Frame<'a> {
         self.original().scale
     }
 
-    /// The column of pixels in which column `x` of the original lies, both upright.
-    pub(crate) fn column_of(&self, x: usize) -> usize {
+    /// Where the original's columns lie, both upright.
+    pub(crate) fn columns(&self) -> Axis {
         let Turn { transposed, flip_x, flip_y } = self.orientation.turn();
         let reversed = if transposed { flip_y } else { flip_x };
-        self.cell(x, self.original_width(), reversed)
+        Axis { length: self.original_width(), scale: self.scale(), reversed }
     }
 
-    /// The row of pixels in which row `y` of the original lies, both upright.
-    pub(crate) fn row_of(&self, y: usize) -> usize {
+    /// Where the original's rows lie, both upright.
+    pub(crate) fn rows(&self) -> Axis {
         let Turn { transposed, flip_x, flip_y } = self.orientation.turn();
         let reversed = if transposed { flip_x } else { flip_y };
-        self.cell(y, self.original_height(), reversed)
-    }
-
-    /// Cells are whole from the side on which the stored picture begins.
-    fn cell(&self, at: usize, side: u32, reversed: bool) -> usize {
-        let (side, scale) = (side as usize, self.scale() as usize);
-        if reversed { side.div_ceil(scale) - 1 - (side - 1 - at) / scale } else { at / scale }
+        Axis { length: self.original_height(), scale: self.scale(), reversed }
     }
 
     fn original(&self) -> Reduced {

@@ -48,13 +48,10 @@ impl Pdq {
         if width < 5 || height < 5 {
             return Ok(Self { coefficients: [0.0; 256], quality: 0, small: Small::blank() });
         }
-        let (rows, columns) = (|y| frame.row_of(y), |x| frame.column_of(x));
-        let mut tents: Sampler<64> =
-            Sampler::new(Operator::pdq(height, &rows), Operator::pdq(width, &columns));
-        let mut means: Sampler<SIDE> = Sampler::new(
-            Operator::means(height, SIDE, &rows),
-            Operator::means(width, SIDE, &columns),
-        );
+        let (rows, columns) = (frame.rows(), frame.columns());
+        let mut tents: Sampler<64> = Sampler::new(Operator::pdq(rows), Operator::pdq(columns));
+        let mut means: Sampler<SIDE> =
+            Sampler::new(Operator::means(rows, SIDE), Operator::means(columns, SIDE));
         let pixels = frame.width() as usize;
         let _held =
             budget.reserve(tents.memory(pixels) + means.memory(pixels) + frame.luma_memory())?;

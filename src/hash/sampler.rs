@@ -7,9 +7,7 @@
 
 use std::collections::VecDeque;
 
-/// Where the rows or the columns of the original are found among those at hand,
-/// which may be fewer: one of a reduced picture stands for several.
-pub(super) type Cells<'c> = &'c dyn Fn(usize) -> usize;
+use crate::frame::Axis;
 
 /// One matrix: what each of the samples takes from a side, ascending.
 pub(super) struct Operator(Vec<Taps>);
@@ -21,7 +19,8 @@ struct Taps {
 
 impl Operator {
     /// PDQ's two box filters at its 64 samples of a side.
-    pub(super) fn pdq(side: usize, cells: Cells<'_>) -> Self {
+    pub(super) fn pdq(axis: Axis) -> Self {
+        let side = axis.length as usize;
         let window = window(side);
         // What a window takes in around its centre, cut off at the edges.
         let half = (window + 2) / 2;
@@ -38,13 +37,14 @@ impl Operator {
                     .iter_mut()
                     .for_each(|w| *w += weight);
             }
-            Taps::of(first, &weights, cells)
+            Taps::of(first, &weights, axis)
         });
         Self(taps.collect())
     }
 
     /// Means over `fields` equal parts of a side.
-    pub(super) fn means(side: usize, fields: usize, cells: Cells<'_>) -> Self {
+    pub(super) fn means(axis: Axis, fields: usize) -> Self {
+        let side = axis.length as usize;
         // Lengths in parts of a pixel: a side is side x fields of them.
         let taps = (0..fields).map(|n| {
             let (from, to) = (n * side, (n + 1) * side);
@@ -52,7 +52,7 @@ impl Operator {
             let share = |at: usize| ((at + 1) * fields).min(to) - (at * fields).max(from);
             let weights: Vec<f64> =
                 (first..to.div_ceil(fields)).map(|at| share(at) as f64 / side as f64).collect();
-            Taps::of(first, &weights, cells)
+            Taps::of(first, &weights, axis)
         });
         Self(taps.collect())
     }
@@ -64,16 +64,23 @@ impl Operator {
 }
 
 impl Taps {
-    /// The weights of the original's pixels from `first` on, summed by the cells
-    /// that they are found in.
-    fn of(first: usize, weights: &[f64], cells: Cells<'_>) -> Self {
-        let (start, end) = (cells(first), cells(first + weights.len() - 1));
-        let mut sums = vec![0.0; start.abs_diff(end) + 1];
-        let start = start.min(end);
+    /// The weights of the original's pixels from `first` on, given to those at hand.
+    /// One that stands for several is taken to rise or fall across them as its
+    /// neighbours say.
+    fn of(first: usize, weights: &[f64], axis: Axis) -> Self {
+        let cell = |at: usize| axis.place(at) as usize;
+        let (from, to) = (cell(first), cell(first + weights.len() - 1));
+        let margin = usize::from(axis.scale > 1);
+        let (from, last) = (from.saturating_sub(margin), (to + margin).min(axis.count() - 1));
+        let mut sums = vec![0.0; last + 1 - from];
         for (at, weight) in (first..).zip(weights) {
-            sums[cells(at) - start] += weight;
+            let cell = cell(at);
+            let slope = weight * (axis.place(at) - cell as f64 - 0.5) / 2.0;
+            sums[cell - from] += weight;
+            sums[(cell + 1).min(last) - from] += slope;
+            sums[cell.saturating_sub(1).max(from) - from] -= slope;
         }
-        Self { first: start, weights: sums.iter().map(|&sum: &f64| sum as f32).collect() }
+        Self { first: from, weights: sums.iter().map(|&sum: &f64| sum as f32).collect() }
     }
 
     fn end(&self) -> usize {
@@ -164,33 +171,43 @@ fn window(side: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn axis(length: u32, scale: u32, reversed: bool) -> Axis {
+        Axis { length, scale, reversed }
+    }
+
+    fn of(taps: &Taps, side: &[f32]) -> f32 {
+        taps.weights.iter().zip(&side[taps.first..]).map(|(weight, value)| weight * value).sum()
+    }
+
     #[test]
     fn every_sample_is_a_mean() {
         for side in [5, 63, 64, 65, 128, 129, 427, 4032] {
-            let every = |n: usize| n;
-            for operator in [Operator::pdq(side, &every), Operator::means(side, 128, &every)] {
-                for taps in &operator.0 {
-                    let sum: f32 = taps.weights.iter().sum();
-                    assert!((sum - 1.0).abs() < 1e-5 && taps.end() <= side, "{side}: {sum}");
+            for scale in [1, 2, 8] {
+                let axis = axis(side, scale, scale == 2);
+                for operator in [Operator::pdq(axis), Operator::means(axis, 128)] {
+                    for taps in &operator.0 {
+                        let sum: f32 = taps.weights.iter().sum();
+                        assert!((sum - 1.0).abs() < 1e-5 && taps.end() <= axis.count());
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn a_reduced_side_gives_the_samples_of_one_of_equal_cells() {
+    fn a_reduced_slope_gives_the_samples_of_the_whole_one() {
         // 1001 pixels in cells of eight, from either end: the last cell holds one.
-        let values: Vec<f32> = (0..126u8).map(|n| f32::from(n.wrapping_mul(97))).collect();
-        let cells: [&dyn Fn(usize) -> usize; 2] = [&|n| n / 8, &|n| 125 - (1000 - n) / 8];
-        for cell in cells {
-            let whole: Vec<f32> = (0..1001).map(|n| values[cell(n)]).collect();
-            let every = Operator::pdq(1001, &|n| n);
-            let reduced = Operator::pdq(1001, cell);
-            for (a, b) in every.0.iter().zip(&reduced.0) {
-                let of = |taps: &Taps, side: &[f32]| -> f32 {
-                    taps.weights.iter().zip(&side[taps.first..]).map(|(w, v)| w * v).sum()
-                };
-                assert!((of(a, &whole) - of(b, &values)).abs() < 1e-3);
+        let whole: Vec<f32> = (0..1001).map(|n| n as f32 / 4.0).collect();
+        let every = Operator::pdq(axis(1001, 1, false));
+        for reversed in [false, true] {
+            let axis = axis(1001, 8, reversed);
+            // The middles of the cells, as if the side went on.
+            let middle = |n: f32| if reversed { 8.0 * n - 3.5 } else { 8.0 * n + 3.5 };
+            let cells: Vec<f32> = (0..126).map(|n| middle(n as f32) / 4.0).collect();
+            let reduced = Operator::pdq(axis);
+            // At the edges there is no neighbour.
+            for (a, b) in every.0.iter().zip(&reduced.0).skip(2).take(60) {
+                assert!((of(a, &whole) - of(b, &cells)).abs() < 1e-3);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Huffman codes (T.81, annexes C and F.2.2) and the bits they are read from.
 
+use super::reduced::MOST_ENERGY;
+
 /// A code as DHT gives it: how many symbols have each length, and the symbols.
 #[derive(Clone)]
 pub(super) struct Code {
@@ -29,6 +31,7 @@ pub(super) enum Class {
 }
 
 /// Entropy-coded data up to the next marker, most significant bit first.
+#[derive(Clone)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     /// The next byte to be taken; once dry, the marker or the end.
@@ -115,46 +118,57 @@ impl Table {
 /// AC symbols to be passed over, several at a time.
 pub(super) struct Skip {
     /// By the next bits: bits 0..4, how many to take; bits 4..11, coefficients
-    /// passed; bit 15, whether the block ends. 127 coefficients: see for yourself.
-    table: Box<[u16; 1 << SKIP]>,
+    /// passed; bit 15, whether the block ends; bits 16..32, the sum of the squares.
+    /// 127 coefficients: too long a code, or too large a value.
+    table: Box<[u32; 1 << SKIP]>,
     /// The quantiser's steps in the order that coefficients are sent in.
     steps: [f32; 64],
+    /// The squares of the largest ones before each place.
+    most: [u64; 65],
 }
 
 impl Skip {
-    /// Only coefficients too small to fill a block together are passed over
-    /// unseen, the largest step being what it is.
     pub(super) fn new(table: &Table, steps: [f32; 64]) -> Self {
-        let largest = steps[1..].iter().fold(1.0, |most: f32, &step| most.max(step.abs()));
-        let most_size = (MOST_UNSEEN / largest + 1.0).log2() as u32;
-        let entry = |bits: u32| {
-            let (mut taken, mut passed) = (0, 0);
-            while taken < SKIP {
-                let next = bits << taken & ((1 << SKIP) - 1);
-                let entry = table.short[(next << SHORT >> SKIP) as usize];
-                let symbol = (entry >> 8) as u8;
-                let size = u32::from(symbol & 15);
-                // The bits of the value too, which the entry may count or not.
-                let length = (entry & 31) + if entry & 1 << 5 == 0 { size } else { 0 };
-                if entry == 0 || taken + length > SKIP || size > most_size {
-                    break;
-                }
-                taken += length;
-                if size == 0 && symbol != 0xf0 {
-                    return 1 << 15 | passed << 4 | taken;
-                }
-                passed += u32::from(symbol >> 4) + 1;
-                if passed > 63 {
-                    return 127 << 4;
-                }
-            }
-            if taken == 0 { 127 << 4 } else { passed << 4 | taken }
-        };
-        let mut skip = Self { table: Box::new([0; 1 << SKIP]), steps };
+        let mut most = [0; 65];
+        for (n, step) in steps.iter().enumerate().skip(1) {
+            most[n + 1] = most[n].max((step * step) as u64);
+        }
+        let mut skip = Self { table: Box::new([0; 1 << SKIP]), steps, most };
         for (bits, out) in (0..).zip(skip.table.iter_mut()) {
-            *out = entry(bits) as u16;
+            *out = Self::entry(table, bits);
         }
         skip
+    }
+
+    fn entry(table: &Table, bits: u32) -> u32 {
+        let (mut taken, mut passed, mut squares) = (0, 0, 0);
+        while taken < SKIP {
+            let next = bits << taken & ((1 << SKIP) - 1);
+            let entry = table.short[(next << SHORT >> SKIP) as usize];
+            let symbol = (entry >> 8) as u8;
+            let size = u32::from(symbol & 15);
+            // The bits of the value too, which the entry may count or not.
+            let length = (entry & 31) + if entry & 1 << 5 == 0 { size } else { 0 };
+            if entry == 0 || taken + length > SKIP {
+                break;
+            }
+            let value = extend(next >> (SKIP - length) & ((1 << size) - 1), size);
+            taken += length;
+            if size == 0 && symbol != 0xf0 {
+                return squares << 16 | 1 << 15 | passed << 4 | taken;
+            }
+            passed += u32::from(symbol >> 4) + 1;
+            squares += value.unsigned_abs().pow(2);
+            if passed > 63 || squares >> 16 != 0 {
+                return 127 << 4;
+            }
+        }
+        if taken == 0 { 127 << 4 } else { squares << 16 | passed << 4 | taken }
+    }
+
+    fn energy(&self, k: usize, value: i32) -> f32 {
+        let level = value as f32 * self.steps[k.min(63)];
+        level * level
     }
 }
 
@@ -195,40 +209,61 @@ impl<'a> Bits<'a> {
         Ok((symbol, extend(self.take(size), size)))
     }
 
-    /// Passes over the AC symbols of a block from `k` on, and adds the squares of
-    /// its large coefficients to `energy`.
+    /// Passes over the AC symbols of a block from `k` on. One that holds more than
+    /// samples can show is no good code.
     #[inline(always)]
     pub(super) fn skip_ac(
         &mut self,
         table: &Table,
         skip: &Skip,
-        mut k: usize,
-        energy: &mut f32,
+        first: usize,
     ) -> Result<(), BadCode> {
+        let (before, mut k) = (self.clone(), first);
+        let (mut most, mut energy) = (0u64, 0.0);
         while k < 64 {
             if self.left < 31 {
                 self.refill();
             }
             let entry = skip.table[(self.buffer >> (64 - SKIP)) as usize];
-            let end = k + usize::from(entry >> 4 & 127);
-            let ends = usize::from(entry >> 15);
+            let end = k + (entry >> 4 & 127) as usize;
+            let ends = entry >> 15 & 1;
             // An end-of-block behind a full block is the next block's.
-            if end + ends <= 64 {
-                self.skip(u32::from(entry & 15));
+            if end + ends as usize <= 64 {
+                self.skip(entry & 15);
+                most += u64::from(entry >> 16) * skip.most[end];
                 k = if ends == 1 { 64 } else { end };
                 continue;
             }
             let (symbol, value) = self.decode(table)?;
             k += usize::from(symbol >> 4);
             if value != 0 {
-                let level = value as f32 * skip.steps[k.min(63)];
-                *energy += level * level;
+                energy += skip.energy(k, value);
             } else if symbol != 0xf0 {
                 break;
             }
             k += 1;
         }
+        if energy + most as f32 > MOST_ENERGY {
+            return before.check_ac(table, skip, first);
+        }
         Ok(())
+    }
+
+    /// The same symbol by symbol.
+    #[inline(never)]
+    fn check_ac(mut self, table: &Table, skip: &Skip, first: usize) -> Result<(), BadCode> {
+        let (mut k, mut energy) = (first, 0.0);
+        while k < 64 {
+            let (symbol, value) = self.decode(table)?;
+            k += usize::from(symbol >> 4);
+            if value != 0 {
+                energy += skip.energy(k, value);
+            } else if symbol != 0xf0 {
+                break;
+            }
+            k += 1;
+        }
+        if energy > MOST_ENERGY { Err(BadCode) } else { Ok(()) }
     }
 
     /// `count` bits, at most 16.
@@ -316,10 +351,6 @@ const SHORT: u32 = 10;
 
 /// Bits that a look-up covers where symbols are passed over.
 const SKIP: u32 = 12;
-
-/// The largest coefficient that is passed over unseen: 63 of them are less than a
-/// block of samples can hold.
-const MOST_UNSEEN: f32 = 128.0;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 

@@ -238,7 +238,7 @@ impl<'a> Entropy<'a> {
                             match (*depth, &track.skip) {
                                 (Depth::Low(last), Some(skip)) => {
                                     let k = read_ac(bits, ac, block, last + 1)?;
-                                    bits.skip_ac(ac, skip, k, &mut 0.0)?;
+                                    bits.skip_ac(ac, skip, k)?;
                                 }
                                 _ => {
                                     read_ac(bits, ac, block, 64)?;
@@ -279,11 +279,7 @@ impl<'a> Entropy<'a> {
                     match (*kind, &track.dc, &track.ac, &track.skip) {
                         (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
                             *mean = next_dc(bits, dc, &mut track.before)? as i16;
-                            let mut energy = 0.0;
-                            bits.skip_ac(ac, skip, 1, &mut energy)?;
-                            if energy > reduced::MOST_ENERGY {
-                                return Err(BadCode);
-                            }
+                            bits.skip_ac(ac, skip, 1)?;
                         }
                         (Kind::DcFirst, Some(dc), ..) => {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
