@@ -221,7 +221,7 @@ impl<'a> Bits<'a> {
         let (before, mut k) = (self.clone(), first);
         let (mut most, mut energy) = (0u64, 0.0);
         while k < 64 {
-            if self.left < 31 {
+            if self.left < SKIP as i32 {
                 self.refill();
             }
             let entry = skip.table[(self.buffer >> (64 - SKIP)) as usize];

@@ -12,31 +12,32 @@ pub(super) fn inverse<const N: usize>(
     samples: &mut [u8],
     stride: usize,
 ) -> f32 {
-    let mut lines = [[0i32; 8]; 8];
-    let mut energy = 0.0;
+    let mut lines = [[0i16; 8]; 8];
+    let mut energy = [0.0; 8];
     for (line, (block, quantiser)) in
         lines.iter_mut().zip(block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0))
     {
-        for ((out, &coefficient), &step) in line.iter_mut().zip(block).zip(quantiser) {
-            *out = i32::from(coefficient.wrapping_mul(step));
-            energy += (*out as f32) * (*out as f32);
+        for lane in 0..8 {
+            line[lane] = block[lane].wrapping_mul(quantiser[lane]);
+            energy[lane] += f32::from(line[lane]) * f32::from(line[lane]);
         }
     }
-    energy -= (lines[0][0] as f32) * (lines[0][0] as f32);
+    let mean = f32::from(lines[0][0]);
     for (down, out) in basis.iter().zip(samples.chunks_mut(stride)) {
         let mut sums = [1 << (FIRST - 1); 8];
         for (line, &weight) in lines.iter().zip(down) {
             for (sum, &value) in sums.iter_mut().zip(line) {
-                *sum += weight * value;
+                *sum += i32::from(weight) * i32::from(value);
             }
         }
+        let sums = sums.map(|sum| (sum >> FIRST).clamp(i16::MIN.into(), i16::MAX.into()) as i16);
         for (across, out) in basis.iter().zip(out) {
-            let products = across.iter().zip(&sums).map(|(w, sum)| w.wrapping_mul(sum >> FIRST));
-            let sum = products.fold(1 << (SECOND - 1), i32::wrapping_add);
-            *out = ((sum >> SECOND) + 128).clamp(0, 255) as u8;
+            let products = across.iter().zip(&sums).map(|(&w, &sum)| i32::from(w) * i32::from(sum));
+            *out = (((products.sum::<i32>() + (1 << (SECOND - 1))) >> SECOND) + 128).clamp(0, 255)
+                as u8;
         }
     }
-    energy
+    energy.iter().sum::<f32>() - mean * mean
 }
 
 /// The block's mean, as libjpeg's decode at an eighth of the size rounds it.
@@ -52,7 +53,7 @@ pub(super) const MOST_ENERGY: f32 = 1.5 * 1024.0 * 1024.0;
 
 /// Row i is for part i of a block's side: the mean over its samples x of
 /// c(u) / 2 cos((2x + 1) u pi / 16), for u = 0..8, in 13 fraction bits.
-pub(super) type Basis<const N: usize> = [[i32; 8]; N];
+pub(super) type Basis<const N: usize> = [[i16; 8]; N];
 
 /// Means of 4 x 4 samples.
 pub(super) const QUARTER: Basis<2> =
