@@ -212,6 +212,12 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes the charge for a frame back: it is decoded again, not another one.
+    pub(crate) fn uncharge_frame(&self, width: u32, height: u32) {
+        self.frames.fetch_sub(1, Ordering::Relaxed);
+        self.pixels.fetch_sub(u64::from(width) * u64::from(height), Ordering::Relaxed);
+    }
+
     /// Whether a picture of this size could be charged at all.
     pub fn fits(&self, width: u32, height: u32) -> Result<(), Incomplete> {
         if u64::from(width) * u64::from(height) > self.limits.pixels {

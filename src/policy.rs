@@ -122,6 +122,17 @@ impl Policy {
         confirms.map(|confirm| (confirm.get_ref().model.as_str(), confirm.get_ref().label.as_str()))
     }
 
+    /// Whether another verdict would follow if the model's score were higher or
+    /// lower by less than `by`.
+    pub(crate) fn is_close(&self, model: &str, label: &str, score: f32, by: f32) -> bool {
+        let own = self.rules.label.get(label);
+        let own = own.into_iter().flat_map(|rule| rule.spanned().map(|(_, at)| *at.get_ref()));
+        let confirms = self.rules.label.values().filter_map(|rule| rule.confirm.as_ref());
+        let confirms = confirms.map(|confirm| confirm.get_ref());
+        let confirms = confirms.filter(|c| c.model == model && c.label == label).map(|c| c.at);
+        own.chain(confirms).any(|at| (score - at).abs() < by)
+    }
+
     /// The model that has to confirm this score before anything follows.
     pub(crate) fn confirming_model(&self, label: &str, score: f32) -> Option<&str> {
         let thresholds = self.rules.label.get(label)?;

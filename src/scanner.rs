@@ -5,9 +5,11 @@
 //! decides. This is the only place that catches a panic.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 use std::time::Duration;
 
+use crate::classify::model::Description;
 use crate::classify::{Classifier, Scores, Tensor};
 use crate::frame::{Background, Frame};
 use crate::hash::pdq::{LOW_QUALITY, Pdq};
@@ -16,9 +18,15 @@ use crate::hash::{Algorithm, Algorithms, PerceptualHash, exact};
 use crate::limits::{Budget, Incomplete, Limits};
 use crate::list::bands::Probes;
 use crate::list::{self, HashList};
-use crate::media::{self, Fault};
+use crate::media::{self, Fault, Fidelity};
 use crate::policy::Policy;
 use crate::verdict::{Clearance, Finding, Match, Media, Part, Report, Timings};
+
+mod looks;
+mod search;
+
+use looks::Looks;
+use search::Search;
 
 /// Scans media against lists, with classifiers, by a policy. One serves all
 /// threads; clones share lists and models.
@@ -28,6 +36,8 @@ pub struct Scanner {
     classifiers: Vec<Classifier>,
     policy: Policy,
     views: ViewSet,
+    fidelity: Fidelity,
+    has_two_cores: bool,
 }
 
 /// Gathers what a [`Scanner`] needs.
@@ -37,6 +47,7 @@ pub struct ScannerBuilder {
     classifiers: Vec<Classifier>,
     policy: Policy,
     views: ViewSet,
+    fidelity: Fidelity,
 }
 
 /// The parts do not make a scanner.
@@ -93,13 +104,23 @@ impl ScannerBuilder {
         self
     }
 
+    /// Decodes pictures to this fidelity instead of [`Fidelity::Fast`].
+    ///
+    /// A fast scan decodes in full what is unusual, a picture whose scores lie so
+    /// near a threshold that it matters, and one file of 64, chosen by its digest.
+    #[must_use]
+    pub fn fidelity(mut self, fidelity: Fidelity) -> Self {
+        self.fidelity = fidelity;
+        self
+    }
+
     /// The scanner.
     ///
     /// # Errors
     /// [`BuildError`] when two lists share an id or two models a name, or when
     /// the models are not those that the policy needs.
     pub fn build(self) -> Result<Scanner, BuildError> {
-        let Self { lists, classifiers, policy, views } = self;
+        let Self { lists, classifiers, policy, views, fidelity } = self;
         if let Some(id) = repeated(lists.iter().map(HashList::id)) {
             return Err(BuildError::SameList(id.to_owned()));
         }
@@ -115,7 +136,8 @@ impl ScannerBuilder {
                 return Err(BuildError::NoLabel(label.to_owned()));
             }
         }
-        let scanner = Scanner { lists, classifiers, policy, views };
+        let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        let scanner = Scanner { lists, classifiers, policy, views, fidelity, has_two_cores };
         let looks = scanner.classifiers.iter().any(|classifier| scanner.looks_first(classifier));
         if !scanner.classifiers.is_empty() && !looks {
             return Err(BuildError::NoFirstModel);
@@ -198,7 +220,13 @@ impl Scanner {
         })
     }
 
-    /// Whether the model runs on every frame; the others confirm.
+    /// Whether the model runs on every frame: something follows from what it says.
+    fn is_needed(&self, classifier: &Classifier) -> bool {
+        let given = |label| classifier.description().labels().any(|other| other == label);
+        self.looks_first(classifier) && self.policy.labels().any(given)
+    }
+
+    /// Whether the model looks by itself; the others confirm.
     fn looks_first(&self, classifier: &Classifier) -> bool {
         !self.policy.confirmations().any(|(model, _)| model == name(classifier))
     }
@@ -225,8 +253,12 @@ impl Scanner {
         if catch_unwind(stages).is_err() {
             scan.find(Finding::Incomplete(Incomplete::Internal));
         }
-        scan.find_labels();
+        scan.findings.extend(scan.looks.labels());
         let (findings, mut timings) = (scan.findings, scan.timings);
+        timings.hash = scan.search.hash_time;
+        timings.views = scan.search.views_time;
+        timings.lookup += scan.search.lookup_time;
+        timings.classify = scan.looks.time;
         let decided = budget.now();
         let (verdict, findings) = self.policy.decide(findings);
         let end = budget.now();
@@ -238,7 +270,7 @@ impl Scanner {
             clearance: Clearance::of(scan.blake3),
             media: scan.media,
             frames: scan.frames,
-            inferences: scan.inferences,
+            inferences: scan.looks.inferences,
             timings,
         }
     }
@@ -247,28 +279,14 @@ impl Scanner {
 /// One scan on its way. What it has found survives a panic.
 struct Scan<'s> {
     scanner: &'s Scanner,
-    /// Patterns of flipped bits that were tried: they are limited for a scan.
-    tried: usize,
     budget: &'s Budget,
     findings: Vec<Finding>,
-    /// For each list, whether a near match was found.
-    near: Vec<bool>,
     media: Option<Media>,
     frames: u32,
-    inferences: u32,
     blake3: Option<[u8; 32]>,
     timings: Timings,
-    /// Hashes looked up so far; a moment that comes again is not looked up again.
-    seen: Vec<PerceptualHash>,
-    /// For each classifier, what it has seen so far.
-    classified: Vec<Classified>,
-}
-
-#[derive(Clone, Default)]
-struct Classified {
-    highest: Option<Scores>,
-    /// The last frame; a still moment is not classified again.
-    last: Vec<Tensor>,
+    search: Search<'s>,
+    looks: Looks<'s>,
 }
 
 impl<'s> Scan<'s> {
@@ -284,17 +302,14 @@ impl<'s> Scan<'s> {
         }
         Self {
             scanner,
-            tried: 0,
             budget,
             findings,
-            near: vec![false; scanner.lists.len()],
             media: None,
             frames: 0,
-            inferences: 0,
             blake3: None,
             timings: Timings::default(),
-            seen: Vec::new(),
-            classified: vec![Classified::default(); scanner.classifiers.len()],
+            search: Search::new(scanner, budget),
+            looks: Looks::new(scanner, budget),
         }
     }
 
@@ -321,159 +336,69 @@ impl<'s> Scan<'s> {
 
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let budget = self.budget;
-        let mut frames = timed(budget, &mut self.timings.sniff, || media::open(bytes, budget))?;
+        let fidelity = if self.is_drawn() { Fidelity::Full } else { self.scanner.fidelity };
+        let open = || media::open_with(bytes, fidelity, budget);
+        let mut frames = timed(budget, &mut self.timings.sniff, open)?;
         let (format, width, height) = (frames.format(), frames.width(), frames.height());
         self.media = Some(Media { format, width, height });
+        let mut reduced = None;
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
             let frame = frame?;
-            self.media = Some(Media { format, width: frame.width(), height: frame.height() });
+            let (width, height) = (frame.original_width(), frame.original_height());
+            self.media = Some(Media { format, width, height });
             self.look_at(&frame)?;
+            reduced = (frame.scale() > 1).then_some((width, height));
+        }
+        match reduced {
+            Some((width, height)) if self.looks.is_close() => {
+                budget.uncharge_frame(width, height);
+                self.look_again(bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the file is one of the few that are decoded in full whatever they
+    /// look like: whoever makes a file cannot count on a fast look at it.
+    fn is_drawn(&self) -> bool {
+        self.blake3.is_some_and(|digest| digest[0] < 256u16.div_ceil(DRAWN) as u8)
+    }
+
+    /// Classifies every pixel of a picture, in place of its means.
+    fn look_again(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let budget = self.budget;
+        let mut frames = media::open(bytes, budget)?;
+        self.looks.forget();
+        while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
+            let frame = frame?;
+            self.looks.look_at(&frame, backgrounds(&frame))?;
         }
         Ok(())
     }
 
     fn look_at(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         self.frames += 1;
-        let backgrounds: &[Background] = if frame.has_transparency() {
-            &[Background::White, Background::Black]
-        } else {
-            &[Background::White]
-        };
+        let number = self.frames - 1;
+        let backgrounds = backgrounds(frame);
+        let Self { search, looks, .. } = self;
         let perceptual = |list: &HashList| list.algorithms().iter().any(Algorithm::is_perceptual);
-        if self.scanner.lists.iter().any(perceptual) {
-            self.compare(frame, backgrounds)?;
+        let compares = self.scanner.lists.iter().any(perceptual);
+        let (compared, looked) = if compares && looks.has_work() && self.scanner.has_two_cores {
+            thread::scope(|scope| {
+                let looks = scope.spawn(|| looks.look_at(frame, backgrounds));
+                let compared = search.compare(frame, number, backgrounds);
+                // A panic over there is one of this scan.
+                (compared, looks.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            })
+        } else {
+            let compared =
+                if compares { search.compare(frame, number, backgrounds) } else { Ok(()) };
+            (compared, looks.look_at(frame, backgrounds))
+        };
+        for finding in std::mem::take(&mut self.search.findings) {
+            self.find(finding);
         }
-        let start = self.budget.now();
-        let outcome = self.classify(frame, backgrounds);
-        self.timings.classify += self.budget.now().saturating_sub(start);
-        Ok(outcome?)
-    }
-
-    fn compare(&mut self, frame: &Frame<'_>, backgrounds: &[Background]) -> Result<(), Fault> {
-        let mut hashes = Vec::new();
-        for &background in backgrounds {
-            let budget = self.budget;
-            let pdq = timed(budget, &mut self.timings.hash, || Pdq::of(frame, background, budget))?;
-            if pdq.quality() <= LOW_QUALITY {
-                self.find(Finding::LowQuality);
-                continue;
-            }
-            let hash = pdq.hash();
-            if !self.seen.contains(&hash) && !hashes.contains(&hash) {
-                self.look_up(&pdq)?;
-            }
-            hashes.push(hash);
-        }
-        self.seen.extend(hashes);
-        Ok(())
-    }
-
-    fn look_up(&mut self, pdq: &Pdq) -> Result<(), Fault> {
-        let start = self.budget.now();
-        let views = self.scanner.views;
-        let probes = list::picture_probes(views, self.tried);
-        // So few probes are better spent on the likeliest views.
-        let views = if self.tried == 0 { views } else { views.min(ViewSet::Nine) };
-        self.tried += probes;
-        let mut made_views = Duration::ZERO;
-        let outcome = views.variants().try_for_each(|variant| {
-            self.budget.check()?;
-            let count = list::view_probes(probes, views, variant);
-            let make = || if count > 0 { View::variant(pdq, variant) } else { None };
-            let view = timed(self.budget, &mut made_views, make);
-            let Some(view) = view else { return Ok(()) };
-            // One set of probes for all lists of a profile.
-            let mut made: Vec<Probes> = Vec::new();
-            for (list, near) in self.scanner.lists.iter().zip(&mut self.near) {
-                if *near {
-                    continue;
-                }
-                let bits = list.header().band_bits;
-                let known = made.iter().position(|probes| probes.band_bits() == bits);
-                let probes = known.unwrap_or_else(|| {
-                    made.push(list.probes(&view, count));
-                    made.len() - 1
-                });
-                if list.contains_any(&made[probes]) {
-                    *near = true;
-                    let by = Match::Near { view: variant, frame: self.frames - 1 };
-                    self.findings.push(matched(list, by));
-                }
-            }
-            Ok(())
-        });
-        self.timings.views += made_views;
-        self.timings.lookup += self.budget.now().saturating_sub(start + made_views);
-        outcome
-    }
-
-    fn classify(
-        &mut self,
-        frame: &Frame<'_>,
-        backgrounds: &[Background],
-    ) -> Result<(), Incomplete> {
-        let scanner = self.scanner;
-        for (n, classifier) in scanner.classifiers.iter().enumerate() {
-            if !scanner.looks_first(classifier) {
-                continue;
-            }
-            let mut tensors = Vec::new();
-            for &background in backgrounds {
-                let tensor = classifier.prepare(frame, background, self.budget)?;
-                if !self.classified[n].last.contains(&tensor) && !tensors.contains(&tensor) {
-                    let scores = self.infer(n, &tensor)?;
-                    self.confirm(frame, background, scanner.to_confirm(classifier, &scores))?;
-                }
-                tensors.push(tensor);
-            }
-            self.classified[n].last = tensors;
-        }
-        Ok(())
-    }
-
-    /// Runs the models that have to confirm. Until one has looked at this frame
-    /// too, what it said of others must deny nothing.
-    fn confirm(
-        &mut self,
-        frame: &Frame<'_>,
-        background: Background,
-        models: BTreeSet<usize>,
-    ) -> Result<(), Incomplete> {
-        let said = |&n: &usize| (n, self.classified[n].highest.take());
-        let said: Vec<_> = models.iter().map(said).collect();
-        for (n, before) in said {
-            let tensor = self.scanner.classifiers[n].prepare(frame, background, self.budget)?;
-            self.infer(n, &tensor)?;
-            if let (Some(highest), Some(before)) = (&mut self.classified[n].highest, &before) {
-                highest.raise(before);
-            }
-        }
-        Ok(())
-    }
-
-    fn infer(&mut self, n: usize, tensor: &Tensor) -> Result<Scores, Incomplete> {
-        let scores = self.scanner.classifiers[n].scores(tensor, self.budget)?;
-        self.inferences += 1;
-        match &mut self.classified[n].highest {
-            Some(highest) => highest.raise(&scores),
-            none => *none = Some(scores.clone()),
-        }
-        Ok(scores)
-    }
-
-    fn find_labels(&mut self) {
-        for (classifier, classified) in self.scanner.classifiers.iter().zip(&self.classified) {
-            let Some(scores) = &classified.highest else { continue };
-            let description = classifier.description();
-            for (label, &score) in description.labels().zip(scores.as_slice()) {
-                self.findings.push(Finding::Label {
-                    model: description.name.clone(),
-                    version: description.version.clone(),
-                    label: label.to_owned(),
-                    score,
-                });
-            }
-        }
+        Ok(compared.and(looked)?)
     }
 
     fn finish(&mut self, outcome: Result<(), Fault>) {
@@ -492,6 +417,18 @@ impl<'s> Scan<'s> {
         }
     }
 }
+
+/// What the frame has to be looked at on.
+fn backgrounds(frame: &Frame<'_>) -> &'static [Background] {
+    if frame.has_transparency() {
+        &[Background::White, Background::Black]
+    } else {
+        &[Background::White]
+    }
+}
+
+/// One file of so many is decoded in full.
+const DRAWN: u16 = 64;
 
 fn matched(list: &HashList, by: Match) -> Finding {
     Finding::Match { list: list.id().to_owned(), version: list.version(), by }

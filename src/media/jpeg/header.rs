@@ -102,13 +102,19 @@ impl Header {
             }
             [] => false,
         };
-        match self.width.max(self.height) {
+        let (long, short) = (self.width.max(self.height), self.width.min(self.height));
+        let mut block: u32 = match long {
             _ if !usual => 8,
             2500.. => 1,
             1300.. => 2,
             700.. => 4,
             _ => 8,
+        };
+        // A classifier looks at 224 x 224 pixels.
+        while block < 8 && short * block < 224 * 8 {
+            block *= 2;
         }
+        block as usize
     }
 
     /// The picture with blocks of so many samples a side.
