@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use presend::Limits;
 use presend::frame::{Background, Frame};
 use presend::hash::pdq::Pdq;
 use presend::hash::views::{Dihedral, View};
 use presend::hash::{Algorithm, Digest, exact};
 use presend::limits::Budget;
-use presend::media::{self, Fault};
+use presend::media::{self, Fault, Fidelity};
 use serde_json::{Map, Value, json};
 
 use crate::scan::hex;
@@ -20,6 +21,11 @@ pub(crate) struct Args {
     /// Pictures, folders (with everything below them), or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// How much of a large JPEG is decoded: fast differs by a bit or two.
+    #[arg(long, value_name = "FIDELITY", default_value = Fidelity::Full.name(),
+        value_parser = PossibleValuesParser::new(Fidelity::ALL.map(Fidelity::name))
+            .map(|name| Fidelity::from_name(&name).unwrap_or_default()))]
+    fidelity: Fidelity,
     /// Print one JSON object a line: every frame, the dihedral hashes, and the file's exact digests.
     #[arg(long)]
     json: bool,
@@ -52,7 +58,7 @@ impl Args {
             let shown = input::shown(path);
             let budget = Budget::start(&limits);
             let mut picture = Picture::default();
-            let fault = picture.hash(&bytes, &budget, self.json).err();
+            let fault = picture.hash(&bytes, self.fidelity, &budget, self.json).err();
             if let Some(fault) = fault {
                 outcome = outcome.max(Outcome::Flagged);
                 bar.suspend(|| eprintln!("presend: {shown}: {fault}"));
@@ -89,16 +95,22 @@ struct Hashed {
 
 impl Picture {
     /// Hashes the first frame over white, or `everything`.
-    fn hash(&mut self, bytes: &[u8], budget: &Budget, everything: bool) -> Result<(), Fault> {
+    fn hash(
+        &mut self,
+        bytes: &[u8],
+        fidelity: Fidelity,
+        budget: &Budget,
+        everything: bool,
+    ) -> Result<(), Fault> {
         if everything {
             self.digests = exact::digests(bytes, Algorithm::ALL.into_iter().collect(), budget)?;
         }
-        let frames = media::open(bytes, budget)?;
+        let frames = media::open_with(bytes, fidelity, budget)?;
         self.format = Some(frames.format().name());
         for (n, frame) in frames.enumerate() {
             let frame: Frame<'_> = frame?;
             if n == 0 {
-                self.size = (frame.width(), frame.height());
+                self.size = (frame.original_width(), frame.original_height());
             }
             if n > 0 && !everything {
                 // Only to hear whether the file breaks off.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use presend::hash::views::ViewSet;
+use presend::media::Fidelity;
 use presend::verdict::{Finding, Judged, Match};
 use presend::{CancelToken, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
 use serde_json::{Value, json};
@@ -37,6 +38,11 @@ pub(crate) struct Args {
         value_parser = PossibleValuesParser::new(ViewSet::ALL.map(ViewSet::name))
             .map(|name| ViewSet::from_name(&name).unwrap_or_default()))]
     views: ViewSet,
+    /// How much of a large JPEG is decoded; fast decodes what is doubtful in full.
+    #[arg(long, value_name = "FIDELITY", default_value = Fidelity::Fast.name(),
+        value_parser = PossibleValuesParser::new(Fidelity::ALL.map(Fidelity::name))
+            .map(|name| Fidelity::from_name(&name).unwrap_or_default()))]
+    fidelity: Fidelity,
     /// Time for one file, in milliseconds.
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
@@ -56,7 +62,10 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
         let lists = list::open_all(&self.list)?;
-        let builder = Scanner::builder().policy(self.read_policy()?).views(self.views);
+        let builder = Scanner::builder()
+            .policy(self.read_policy()?)
+            .views(self.views)
+            .fidelity(self.fidelity);
         let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
         let builder = self.models.open()?.into_iter().fold(builder, ScannerBuilder::classifier);
         let scanner = builder.build().map_err(|error| Failure::new(error.to_string()))?;

@@ -441,7 +441,11 @@ fn a_scan_looks_with_the_named_models_or_with_none() {
         (code, models, err)
     };
     assert_eq!(models(&["--model", "none"]).1, Vec::<String>::new());
-    let small = ["--model", "tests/data/models/mean-colour-1"];
+    let policy = folder("models").join("policy.toml");
+    let text = std::fs::read_to_string(root().join("src/policy/default.toml")).expect("a preset");
+    std::fs::write(&policy, text + "[label.red]\nask = 1.0\n").expect("written");
+    let policy = ["--policy", policy.to_str().expect("UTF-8")];
+    let small = [&policy[..], &["--model", "tests/data/models/mean-colour-1"]].concat();
     assert_eq!(models(&small).1, ["mean-colour"]);
     let both = [&small[..], &["--model", "models/nsfwjs-tiny-1"]].concat();
     assert_eq!(models(&both).1, ["mean-colour", "nsfwjs-tiny"]);

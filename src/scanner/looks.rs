@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Scanner, name};
+use super::Scanner;
 use crate::classify::model::Description;
 use crate::classify::{Scores, Tensor};
 use crate::frame::{Background, Frame};

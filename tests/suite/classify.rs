@@ -230,6 +230,12 @@ fn policy(labels: &str) -> Policy {
     Policy::parse(&(text.to_owned() + labels)).expect("a policy")
 }
 
+/// A scanner whose one model tells colours, with this rule for them.
+fn colours(labels: &str) -> Scanner {
+    let parts = Scanner::builder().classifier(open(&mean_colour())).policy(policy(labels));
+    parts.build().expect("one model")
+}
+
 /// The score that a report gives a label; the first model's, where two have it.
 fn score(report: &Report, wanted: &str) -> Option<f32> {
     report.findings.iter().find_map(|judged| match &judged.finding {
@@ -240,11 +246,7 @@ fn score(report: &Report, wanted: &str) -> Option<f32> {
 
 #[test]
 fn labels_are_found_and_the_policy_gives_them_meaning() {
-    let scanner = Scanner::builder()
-        .classifier(open(&mean_colour()))
-        .policy(policy("[label.red]\nask = 0.8\n"))
-        .build()
-        .expect("one model");
+    let scanner = colours("[label.red]\nask = 0.8\n");
     let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
     assert_eq!(report.verdict, Verdict::Ask);
     let reason = report.reason().expect("a reason");
@@ -262,7 +264,7 @@ fn labels_are_found_and_the_policy_gives_them_meaning() {
 
 #[test]
 fn the_reddest_frame_counts_and_a_still_moment_is_seen_once() {
-    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let scanner = colours("[label.red]\nwarn = 1.0\n");
     let frames = [GREEN, GREEN, RED, RED, GREEN].map(square);
     let report = scanner.scan_frames(b"x", frames, &Limits::default());
     assert!(score(&report, "red") > Some(0.9) && score(&report, "green") > Some(0.9));
@@ -270,8 +272,14 @@ fn the_reddest_frame_counts_and_a_still_moment_is_seen_once() {
 }
 
 #[test]
+fn a_model_that_no_rule_needs_is_not_run() {
+    let report = colours("").scan_frames(b"x", [square(RED)], &Limits::default());
+    assert_eq!((report.inferences, score(&report, "red")), (0, None));
+}
+
+#[test]
 fn clear_pixels_are_seen_over_white_and_over_black() {
-    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let scanner = colours("[label.red]\nwarn = 1.0\n");
     let clear = Frame::new(8, 8, Layout::Rgba8, [220, 20, 20, 128].repeat(64)).expect("a frame");
     let report = scanner.scan_frames(b"x", [clear], &Limits::default());
     assert_eq!(report.inferences, 2);
@@ -388,7 +396,7 @@ fn a_cancelled_scan_runs_no_model() {
 fn a_strip_that_would_be_resized_beyond_all_memory_is_refused() {
     let pixels = vec![200; 3 * 50_000_000];
     let strip = Frame::new(50_000_000, 1, Layout::Rgb8, pixels).expect("a frame");
-    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let scanner = colours("[label.red]\nwarn = 1.0\n");
     let report = scanner.scan_frames(b"x", [strip], &Limits::default());
     let expected = Finding::Incomplete(Incomplete::TooMuchMemory);
     assert!(report.findings.iter().any(|judged| judged.finding == expected));
@@ -397,7 +405,7 @@ fn a_strip_that_would_be_resized_beyond_all_memory_is_refused() {
 
 #[test]
 fn no_score_is_shown_by_debug() {
-    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let scanner = colours("[label.red]\nwarn = 1.0\n");
     let report = scanner.scan_frames(b"x", [square(RED)], &Limits::default());
     let red = score(&report, "red").expect("a score");
     let shown = format!("{report:?} {scanner:?}");
@@ -408,7 +416,7 @@ fn no_score_is_shown_by_debug() {
 fn one_load_serves_all_threads() {
     fn shared<T: Send + Sync + Clone + 'static>() {}
     shared::<Classifier>();
-    let scanner = Scanner::builder().classifier(open(&mean_colour())).build().expect("one model");
+    let scanner = colours("[label.red]\nwarn = 1.0\n");
     let expected = scanner.scan_frames(b"x", [square(RED)], &Limits::default()).findings;
     std::thread::scope(|scope| {
         let scan = || scanner.scan_frames(b"x", [square(RED)], &Limits::default()).findings;

@@ -92,7 +92,10 @@ fn the_reactor_ticks_while_eight_scans_run() {
     let list = HashList::open(read(root("hashlists/demo/demo.presend"))).expect("a list");
     let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
     let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
-    let scanner = Scanner::builder().list(list).classifier(classifier).build().expect("parts");
+    let rules = String::from_utf8(read(root("src/policy/default.toml"))).expect("text");
+    let policy = Policy::parse(&(rules + "[label.red]\nwarn = 1.0\n")).expect("a policy");
+    let scanner = Scanner::builder().list(list).classifier(classifier).policy(policy);
+    let scanner = scanner.build().expect("parts");
     let hook = PreSendHook::new(scanner, settings);
     let count = Arc::clone(&ticks);
     run(async move {
