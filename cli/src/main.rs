@@ -7,12 +7,18 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod chance;
+mod encode;
 mod eval;
 mod hash;
 mod input;
 mod list;
 mod model;
+mod page;
+mod plot;
+mod quantile;
 mod scan;
+mod table;
 
 /// Checks pictures against hidden hash lists before they are encrypted and sent.
 ///

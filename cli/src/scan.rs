@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use presend::hash::views::ViewSet;
 use presend::verdict::{Finding, Judged, Match};
-use presend::{CancelToken, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
+use presend::{
+    CancelToken, Classifier, HashList, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::input::{self, Input};
@@ -24,19 +26,8 @@ pub(crate) struct Args {
     /// Files, folders (with everything below them), or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// List to compare with; may be repeated [default: the embedded demonstration list].
-    #[arg(long, value_name = "FILE")]
-    list: Vec<PathBuf>,
     #[command(flatten)]
-    models: ModelArgs,
-    /// Policy file, or one of the presets default, teen and off.
-    #[arg(long, default_value = "default", value_name = "FILE|PRESET")]
-    policy: PathBuf,
-    /// Ways in which a picture is looked up: mirrored, turned, without its borders, cropped.
-    #[arg(long, value_name = "SET", default_value = ViewSet::Nine.name(),
-        value_parser = PossibleValuesParser::new(ViewSet::ALL.map(ViewSet::name))
-            .map(|name| ViewSet::from_name(&name).unwrap_or_default()))]
-    views: ViewSet,
+    scanner: ScannerArgs,
     /// Time for one file, in milliseconds.
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
@@ -52,15 +43,29 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What files are scanned with, the same for every command that scans.
+#[derive(clap::Args)]
+pub(crate) struct ScannerArgs {
+    /// List to compare with; may be repeated [default: the embedded demonstration list].
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
+    #[command(flatten)]
+    models: ModelArgs,
+    /// Policy file, or one of the presets default, teen and off.
+    #[arg(long, default_value = "default", value_name = "FILE|PRESET")]
+    policy: PathBuf,
+    /// Ways in which a picture is looked up: mirrored, turned, without its borders, cropped.
+    #[arg(long, value_name = "SET", default_value = ViewSet::Nine.name(),
+        value_parser = PossibleValuesParser::new(ViewSet::ALL.map(ViewSet::name))
+            .map(|name| ViewSet::from_name(&name).unwrap_or_default()))]
+    views: ViewSet,
+}
+
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
-        let lists = list::open_all(&self.list)?;
-        let builder = Scanner::builder().policy(self.read_policy()?).views(self.views);
-        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
-        let builder = self.models.open()?.into_iter().fold(builder, ScannerBuilder::classifier);
-        let scanner = builder.build().map_err(|error| Failure::new(error.to_string()))?;
-        if self.list.is_empty() && !self.quiet && !self.json {
+        let scanner = self.scanner.build(self.scanner.lists()?, self.scanner.models()?)?;
+        if self.scanner.list.is_empty() && !self.quiet && !self.json {
             eprintln!(
                 "presend: no --list given; using the demonstration list, which flags the official test picture"
             );
@@ -74,17 +79,6 @@ impl Args {
             writeln!(io::stdout(), "{line}")?;
         }
         Ok(summary.outcome())
-    }
-
-    fn read_policy(&self) -> Result<Policy, Failure> {
-        if let Some(preset) = self.policy.to_str().and_then(Policy::preset) {
-            return Ok(preset);
-        }
-        let text = std::fs::read_to_string(&self.policy).map_err(|error| {
-            let presets = Policy::PRESETS.join(", ");
-            Failure::at(&self.policy, format!("{error} (the presets are {presets})"))
-        })?;
-        Policy::parse(&text).map_err(|error| Failure::at(&self.policy, error))
     }
 
     /// Scans on several threads and prints in the order of the inputs.
@@ -167,6 +161,56 @@ impl Args {
             }
         }
         Ok(())
+    }
+}
+
+impl ScannerArgs {
+    /// Opens the lists.
+    pub(crate) fn lists(&self) -> Result<Vec<HashList>, Failure> {
+        list::open_all(&self.list)
+    }
+
+    /// Opens the models.
+    pub(crate) fn models(&self) -> Result<Vec<Classifier>, Failure> {
+        self.models.open()
+    }
+
+    /// What runs the models, in a word.
+    pub(crate) fn runtime(&self) -> String {
+        self.models.runtime()
+    }
+
+    /// The name of the set of views.
+    pub(crate) fn views(&self) -> &'static str {
+        self.views.name()
+    }
+
+    /// The policy as it was named.
+    pub(crate) fn policy(&self) -> String {
+        input::shown(&self.policy)
+    }
+
+    /// The scanner of these lists and models.
+    pub(crate) fn build(
+        &self,
+        lists: Vec<HashList>,
+        models: Vec<Classifier>,
+    ) -> Result<Scanner, Failure> {
+        let builder = Scanner::builder().policy(self.read_policy()?).views(self.views);
+        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
+        let builder = models.into_iter().fold(builder, ScannerBuilder::classifier);
+        builder.build().map_err(|error| Failure::new(error.to_string()))
+    }
+
+    fn read_policy(&self) -> Result<Policy, Failure> {
+        if let Some(preset) = self.policy.to_str().and_then(Policy::preset) {
+            return Ok(preset);
+        }
+        let text = std::fs::read_to_string(&self.policy).map_err(|error| {
+            let presets = Policy::PRESETS.join(", ");
+            Failure::at(&self.policy, format!("{error} (the presets are {presets})"))
+        })?;
+        Policy::parse(&text).map_err(|error| Failure::at(&self.policy, error))
     }
 }
 
