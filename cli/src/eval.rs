@@ -14,16 +14,15 @@ use std::thread;
 use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::{Failure, Outcome, input};
+use crate::input::{self, steps};
+use crate::{Failure, Outcome};
 
-mod chance;
 mod matching;
 mod measure;
 mod page;
 mod photos;
-mod plot;
 mod ranks;
 mod report;
 mod shortened;
@@ -197,18 +196,6 @@ const FLIP_TRIALS: usize = 100;
 
 /// Look-ups that are timed, at least: two of them decide the 99th percentile.
 const TIMED: usize = 200;
-
-/// A bar on standard error, on a terminal alone; without a length, a spinner.
-fn steps(what: &'static str, length: usize) -> ProgressBar {
-    if length == 0 {
-        let bar = ProgressBar::new_spinner().with_message(what);
-        bar.enable_steady_tick(std::time::Duration::from_millis(100));
-        return bar;
-    }
-    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length as u64).with_style(style).with_message(what)
-}
 
 /// What `work` makes of each item, in their order, on several threads.
 fn in_parallel<T: Sync, R: Send>(

@@ -77,3 +77,15 @@ pub(crate) fn progress(length: usize, quiet: bool) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64).with_style(style)
 }
+
+/// A bar on standard error, on a terminal alone; without a length, a spinner.
+pub(crate) fn steps(what: &'static str, length: usize) -> ProgressBar {
+    if length == 0 {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        return bar;
+    }
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64).with_style(style).with_message(what)
+}

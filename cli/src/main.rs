@@ -7,17 +7,24 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod bench;
+mod chance;
+mod encode;
 mod eval;
 mod hash;
 mod input;
 mod list;
 mod model;
+mod page;
+mod plot;
+mod quantile;
 mod scan;
+mod table;
 
 /// Checks pictures against hidden hash lists before they are encrypted and sent.
 ///
 /// Exit codes: 0 all is well, 1 something was warned about, asked about or
-/// blocked, 2 wrong usage, an unusable list or model, or an I/O error.
+/// blocked, or has become slower, 2 wrong usage, an unusable list or model, or an I/O error.
 #[derive(Parser)]
 #[command(name = "presend", version)]
 struct Cli {
@@ -31,6 +38,8 @@ enum Command {
     Scan(scan::Args),
     /// Print the PDQ hash and quality of pictures.
     Hash(hash::Args),
+    /// Measure on this device how long scans take, stage by stage.
+    Bench(bench::Args),
     /// Measure on a folder of photos what the hidden list finds of their copies.
     Eval(eval::Args),
     /// Inspect a list file.
@@ -63,6 +72,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Scan(args) => args.run(),
         Command::Hash(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::List(command) => command.run(),
         Command::Model(command) => command.run(),

@@ -157,6 +157,12 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// What runs the models: `embedded`, or the name of the library's file.
+    pub(crate) fn runtime(&self) -> String {
+        let name = self.runtime.runtime.file_name().unwrap_or_default();
+        shown_text(&name.to_string_lossy())
+    }
+
     /// The models to scan with.
     pub(crate) fn open(&self) -> Result<Vec<Classifier>, Failure> {
         let none = |path: &PathBuf| path == Path::new("none");

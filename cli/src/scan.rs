@@ -13,7 +13,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use presend::hash::views::ViewSet;
 use presend::media::Fidelity;
 use presend::verdict::{Finding, Judged, Match};
-use presend::{CancelToken, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
+use presend::{
+    CancelToken, Classifier, HashList, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::input::{self, Input};
@@ -25,6 +27,26 @@ pub(crate) struct Args {
     /// Files, folders (with everything below them), or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    scanner: ScannerArgs,
+    /// Time for one file, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    deadline: Option<u64>,
+    /// Files scanned at the same time [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Say nothing about files that are allowed, and show no progress.
+    #[arg(long)]
+    quiet: bool,
+    /// Print one JSON object a line with every finding and score, the last with a summary.
+    /// (Otherwise only the finding that decides is shown.)
+    #[arg(long)]
+    json: bool,
+}
+
+/// What files are scanned with, the same for every command that scans.
+#[derive(clap::Args)]
+pub(crate) struct ScannerArgs {
     /// List to compare with; may be repeated [default: the embedded demonstration list].
     #[arg(long, value_name = "FILE")]
     list: Vec<PathBuf>,
@@ -43,33 +65,13 @@ pub(crate) struct Args {
         value_parser = PossibleValuesParser::new(Fidelity::ALL.map(Fidelity::name))
             .map(|name| Fidelity::from_name(&name).unwrap_or_default()))]
     fidelity: Fidelity,
-    /// Time for one file, in milliseconds.
-    #[arg(long, value_name = "MS")]
-    deadline: Option<u64>,
-    /// Files scanned at the same time [default: one for each processor].
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
-    /// Say nothing about files that are allowed, and show no progress.
-    #[arg(long)]
-    quiet: bool,
-    /// Print one JSON object a line with every finding and score, the last with a summary.
-    /// (Otherwise only the finding that decides is shown.)
-    #[arg(long)]
-    json: bool,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
-        let lists = list::open_all(&self.list)?;
-        let builder = Scanner::builder()
-            .policy(self.read_policy()?)
-            .views(self.views)
-            .fidelity(self.fidelity);
-        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
-        let builder = self.models.open()?.into_iter().fold(builder, ScannerBuilder::classifier);
-        let scanner = builder.build().map_err(|error| Failure::new(error.to_string()))?;
-        if self.list.is_empty() && !self.quiet && !self.json {
+        let scanner = self.scanner.build(self.scanner.lists()?, self.scanner.models()?)?;
+        if self.scanner.list.is_empty() && !self.quiet && !self.json {
             eprintln!(
                 "presend: no --list given; using the demonstration list, which flags the official test picture"
             );
@@ -83,17 +85,6 @@ impl Args {
             writeln!(io::stdout(), "{line}")?;
         }
         Ok(summary.outcome())
-    }
-
-    fn read_policy(&self) -> Result<Policy, Failure> {
-        if let Some(preset) = self.policy.to_str().and_then(Policy::preset) {
-            return Ok(preset);
-        }
-        let text = std::fs::read_to_string(&self.policy).map_err(|error| {
-            let presets = Policy::PRESETS.join(", ");
-            Failure::at(&self.policy, format!("{error} (the presets are {presets})"))
-        })?;
-        Policy::parse(&text).map_err(|error| Failure::at(&self.policy, error))
     }
 
     /// Scans on several threads and prints in the order of the inputs.
@@ -176,6 +167,64 @@ impl Args {
             }
         }
         Ok(())
+    }
+}
+
+impl ScannerArgs {
+    /// Opens the lists.
+    pub(crate) fn lists(&self) -> Result<Vec<HashList>, Failure> {
+        list::open_all(&self.list)
+    }
+
+    /// Opens the models.
+    pub(crate) fn models(&self) -> Result<Vec<Classifier>, Failure> {
+        self.models.open()
+    }
+
+    /// What runs the models, in a word.
+    pub(crate) fn runtime(&self) -> String {
+        self.models.runtime()
+    }
+
+    /// The name of the set of views.
+    pub(crate) fn views(&self) -> &'static str {
+        self.views.name()
+    }
+
+    /// How much is decoded.
+    pub(crate) fn fidelity(&self) -> &'static str {
+        self.fidelity.name()
+    }
+
+    /// The policy as it was named.
+    pub(crate) fn policy(&self) -> String {
+        input::shown(&self.policy)
+    }
+
+    /// The scanner of these lists and models.
+    pub(crate) fn build(
+        &self,
+        lists: Vec<HashList>,
+        models: Vec<Classifier>,
+    ) -> Result<Scanner, Failure> {
+        let builder = Scanner::builder()
+            .policy(self.read_policy()?)
+            .views(self.views)
+            .fidelity(self.fidelity);
+        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
+        let builder = models.into_iter().fold(builder, ScannerBuilder::classifier);
+        builder.build().map_err(|error| Failure::new(error.to_string()))
+    }
+
+    fn read_policy(&self) -> Result<Policy, Failure> {
+        if let Some(preset) = self.policy.to_str().and_then(Policy::preset) {
+            return Ok(preset);
+        }
+        let text = std::fs::read_to_string(&self.policy).map_err(|error| {
+            let presets = Policy::PRESETS.join(", ");
+            Failure::at(&self.policy, format!("{error} (the presets are {presets})"))
+        })?;
+        Policy::parse(&text).map_err(|error| Failure::at(&self.policy, error))
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+#[path = "cli/bench.rs"]
+mod bench;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
@@ -335,13 +338,18 @@ fn false_matches_are_as_many_as_the_formula_says() {
 #[test]
 fn the_page_of_an_evaluation_stands_alone() {
     let (report, page) = &*EVALUATION;
-    for elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
-        assert!(!page.contains(elsewhere), "{elsewhere}");
-    }
+    assert_stands_alone(page);
     for row in report["transformations"].as_array().expect("rows") {
         assert!(page.contains(&format!("<td>{}</td>", row["name"].as_str().expect("a name"))));
     }
     assert_eq!(page.matches("<figure>").count(), 4);
+}
+
+/// The page needs nothing from elsewhere, and is well-formed.
+fn assert_stands_alone(page: &str) {
+    for elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
 
     // Every element is closed, in order: it would pass as XML.
     let body = page.strip_prefix("<!doctype html>").expect("a doctype");

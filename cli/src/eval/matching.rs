@@ -14,9 +14,9 @@ use presend::list::{self, HashList};
 use presend::media::{self, Fault, Fidelity};
 use presend::publish::{self, Feed, Parameters};
 
-use super::chance::Chance;
 use super::transform::Copied;
 use crate::Failure;
+use crate::chance::Chance;
 
 /// A set of views, the likeliest first.
 pub(crate) struct ViewSet {

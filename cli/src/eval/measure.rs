@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use presend::hash::PerceptualHash;
 
-use super::chance::Chance;
 use super::matching::{Hashed, HiddenList, Hit, NamedView, ViewSet};
 use super::photos::Photo;
 use super::ranks::RankFlips;
 use super::transform::{self, Transformation};
 use crate::Failure;
+use crate::chance::Chance;
 
 /// The photos and the two lists of them.
 pub(crate) struct Bench {

@@ -1,12 +1,13 @@
-//! The report as one page: style and drawings inside, no script, nothing
-//! fetched. It follows the reader's light or dark setting and fits a phone.
+//! The report as a page.
 
 use super::measure::Flipped;
-use super::plot::{Axis, Line, Plot, Stroke, escape};
 use super::report::{BINS, Column, FAR, ListFigures, Report, percent};
-use super::tally::{Tally, beyond, quantile};
+use super::tally::{Tally, beyond};
 use super::transform::{self, Kind};
 use super::{MOST_FLIPS, THRESHOLD};
+use crate::page::{self, cell, colour, escape, table};
+use crate::plot::{Axis, Line, Plot, Stroke};
+use crate::quantile::quantile;
 
 impl Report {
     /// The page.
@@ -21,15 +22,7 @@ impl Report {
             self.accepted(),
             self.cost(),
         ];
-        format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\
-             <title>presend eval: {profile}</title><style>{style}</style></head>\n\
-             <body>{body}</body></html>\n",
-            profile = escape(&self.profile),
-            style = include_str!("page.css"),
-            body = parts.join("\n"),
-        )
+        page::document(&format!("presend eval: {}", self.profile), &parts.join("\n"))
     }
 
     fn opening(&self) -> String {
@@ -476,36 +469,8 @@ impl Report {
     }
 }
 
-fn table(caption: &str, heads: &[String], rows: &[Vec<String>]) -> String {
-    let heads: String = heads.iter().map(|head| cell("th", head)).collect();
-    let rows: String = rows
-        .iter()
-        .map(|row| {
-            let cells: String = row.iter().map(|text| cell("td", text)).collect();
-            format!("<tr>{cells}</tr>")
-        })
-        .collect();
-    format!(
-        "<div class=\"wide\"><table><caption>{}</caption><thead><tr>{heads}</tr></thead>\
-         <tbody>{rows}</tbody></table></div>",
-        escape(caption)
-    )
-}
-
-fn cell(tag: &str, text: &str) -> String {
-    format!("<{tag}>{}</{tag}>", escape(text))
-}
-
-/// The class of a set's colour.
-fn colour(set: usize) -> String {
-    format!("c{}", set % COLOURS)
-}
-
 fn share(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
-
-/// Classes c0, c1 and so on in page.css.
-const COLOURS: usize = 4;
 
 const PERCENT: Axis<'static> = Axis { label: "% found", from: 0.0, to: 100.0, step: 20.0 };

@@ -11,8 +11,10 @@ use super::measure::{Bench, Flipped, Looked};
 use super::photos::Unused;
 use super::ranks::RankFlips;
 use super::shortened::Run;
-use super::tally::{Answered, SetTally, Tally, beyond, quantile};
+use super::tally::{Answered, SetTally, Tally, beyond};
 use super::transform::{self, Kind};
+use crate::quantile::quantile;
+use crate::table;
 
 /// The figures of one evaluation.
 pub(crate) struct Report {
@@ -204,7 +206,7 @@ impl Report {
             let name = format!("all, without {out} photos left out");
             summary.push(self.row(&name, |column| column.of_all(tally)));
         }
-        table(out, &summary)?;
+        table::write(out, &summary)?;
 
         writeln!(out)?;
         let mut distances = vec![self.columns("% found, by distance")];
@@ -219,7 +221,7 @@ impl Report {
                 percent(copies.iter().map(|tally| column.found(tally)).sum(), total)
             }));
         }
-        table(out, &distances)?;
+        table::write(out, &distances)?;
 
         writeln!(out)?;
         let mut flips = vec![self.columns("% found after random flips")];
@@ -231,7 +233,7 @@ impl Report {
                 Column::HiddenBy(set) => percent(row.found[set], row.trials),
             }));
         }
-        table(out, &flips)?;
+        table::write(out, &flips)?;
 
         writeln!(out)?;
         let mut copies = vec![self.columns("% found, by transformation")];
@@ -242,7 +244,7 @@ impl Report {
             row.splice(1..1, [0.5, 0.9, 1.0].map(shown));
             copies.push(row);
         }
-        table(out, &copies)?;
+        table::write(out, &copies)?;
         writeln!(out, "\n{:.0} s", self.elapsed.as_secs_f64())
     }
 
@@ -477,20 +479,4 @@ fn shown(value: Option<impl std::fmt::Display>) -> String {
 
 fn dash() -> String {
     "-".to_owned()
-}
-
-/// The first column to the left, the others to the right.
-fn table(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |n: usize| rows.iter().filter_map(|row| row.get(n)).map(String::len).max();
-    let widths: Vec<usize> = (0..columns).map(|n| width(n).unwrap_or(0)).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (n, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let cell = if n == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
-            line.push_str(&cell);
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use presend::hash::PerceptualHash;
 
-use super::chance::Chance;
+use crate::chance::Chance;
 
 /// What was counted for one length of fingerprint.
 pub(crate) struct Counted {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::THRESHOLD;
 use super::matching::ViewSet;
 use super::measure::{Accepted, Looked, Seen};
+use crate::quantile::quantile;
 
 /// What was found of some copies.
 #[derive(Default)]
@@ -117,30 +118,10 @@ pub(crate) fn beyond(distances: &BTreeMap<u32, usize>, than: u32) -> usize {
     distances.range(than + 1..).map(|(_, count)| count).sum()
 }
 
-/// The value that `share` of the ascending values do not exceed.
-pub(crate) fn quantile<T: Copy>(ascending: &[T], share: f64) -> Option<T> {
-    let rank = (ascending.len() as f64 * share).ceil() as usize;
-    ascending.get(rank.saturating_sub(1)).copied()
-}
-
 fn by_distance(accepted: impl Iterator<Item = Accepted>) -> BTreeMap<u32, usize> {
     let mut counts = BTreeMap::new();
     for Accepted { distance, .. } in accepted {
         *counts.entry(distance).or_insert(0) += 1;
     }
     counts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_values_that_occur() {
-        let values = [1, 2, 3, 4];
-        assert_eq!(quantile(&values, 0.5), Some(2));
-        assert_eq!(quantile(&values, 0.99), Some(4));
-        assert_eq!(quantile(&values, 0.0), Some(1));
-        assert_eq!(quantile::<u32>(&[], 0.5), None);
-    }
 }

@@ -13,9 +13,10 @@ mod tone;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use super::chance::Chance;
 use crate::Failure;
-use codec::{Libwebp, forward, jpeg, webp};
+use crate::chance::Chance;
+use crate::encode::{Libwebp, jpeg, webp};
+use codec::forward;
 
 /// One way of changing a picture.
 pub(crate) struct Transformation {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use image::{Rgb, RgbImage};
 
-use super::super::chance::Chance;
 use super::shape::laid_on;
+use crate::chance::Chance;
 
 /// A name in the lower right corner, small and three tenths transparent.
 pub(super) fn watermark(picture: &RgbImage) -> RgbImage {

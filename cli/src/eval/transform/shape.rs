@@ -3,7 +3,7 @@
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::super::chance::Chance;
+use crate::chance::Chance;
 
 /// The middle, `percent` of each dimension cut away.
 pub(super) fn crop(picture: &RgbImage, percent: u32) -> RgbImage {

@@ -2,7 +2,7 @@
 
 use image::{RgbImage, imageops};
 
-use super::super::chance::Chance;
+use crate::chance::Chance;
 
 /// `by` levels brighter, or darker.
 pub(super) fn add(picture: &RgbImage, by: i16) -> RgbImage {

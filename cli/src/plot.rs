@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::page::escape;
+
 /// A plot of a few lines over two linear axes.
 pub(crate) struct Plot<'a> {
     /// What a screen reader says of it.
@@ -162,11 +164,6 @@ fn key(line: &Line) -> String {
         "<span><svg class=\"mark\" viewBox=\"0 0 22 10\" aria-hidden=\"true\">{mark}</svg>{}</span> ",
         escape(&line.label)
     )
-}
-
-/// Text that means itself in HTML.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn push(svg: &mut String, part: std::fmt::Arguments<'_>) {
