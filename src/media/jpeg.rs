@@ -41,12 +41,12 @@ pub(super) fn open<'a>(
         let block = if fidelity == Fidelity::Fast { header.reduced_block() } else { 8 };
         if block < 8 {
             // Whatever is odd about the file, the whole decode tells.
-            let reduced = decode(markers.clone(), &header, block, scan.clone(), budget);
+            let reduced = decode(markers.clone(), &header, &header.at(block), scan.clone(), budget);
             if let Ok((frame, None)) = reduced {
                 return (Some(frame), None);
             }
         }
-        match decode(markers, &header, 8, scan, budget) {
+        match decode(markers, &header, &header, scan, budget) {
             Ok((frame, damage)) => (Some(frame), damage.map(Fault::from)),
             Err(reason) => (None, Some(reason.into())),
         }
@@ -54,11 +54,12 @@ pub(super) fn open<'a>(
     Ok(Frames::new(Format::Jpeg, size, source))
 }
 
-/// The picture, and what is wrong with it; an error when nothing can be shown.
+/// The picture as `shown`, which is `header` or a reduced one, and what is wrong
+/// with it; an error when nothing can be shown.
 fn decode<'a>(
     mut markers: Markers<'a>,
     header: &Header,
-    block: usize,
+    shown: &Header,
     first: Scan,
     budget: &'a Budget,
 ) -> Result<(Decoded<'a>, Option<Incomplete>), Incomplete> {
@@ -67,15 +68,14 @@ fn decode<'a>(
     } else {
         Passes::One
     };
-    let depth = Depth::of(block);
-    let shown = header.at(block);
+    let depth = Depth::of(shown.block);
     let memory = budget.reserve(shown.output_bytes())?;
-    let _working = budget.reserve(working_memory(&shown, passes, depth))?;
+    let _working = budget.reserve(working_memory(shown, passes, depth))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
     let grids = header.components.iter();
     let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
     let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
-    let mut output = Output::new(&shown)?;
+    let mut output = Output::new(shown)?;
     let damage = match passes {
         Passes::One => {
             let mut entropy = Entropy::new(&markers, header, first, depth)?;
@@ -97,14 +97,14 @@ fn decode<'a>(
             damage
         }
     };
-    let layout = if header.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
+    let layout = if shown.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
     // What is reduced must be all that the whole picture shows.
-    let odd = output.energy > reduced::MOST_ENERGY || block < 8 && markers.begins_twice;
+    let odd = output.energy > reduced::MOST_ENERGY || shown.block < 8 && markers.begins_twice;
     let damage = damage.or(odd.then_some(Incomplete::Malformed));
     let frame = Frame::new(shown.width, shown.height, layout, output.pixels);
     let mut frame = frame.map_err(|_| Incomplete::Internal)?;
-    if block < 8 {
-        frame = frame.reduced_from(header.width, header.height, 8 / block as u32);
+    if shown.block < 8 {
+        frame = frame.reduced_from(header.width, header.height, 8 / shown.block as u32);
     }
     Ok((Decoded { frame: frame.with_orientation(header.orientation), memory }, damage))
 }
@@ -233,5 +233,69 @@ impl<'h> Output<'h> {
             color::convert(header.color, full, &mut self.pixels[y * bytes..][..bytes]);
         }
         self.next = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::frame::Background;
+    use crate::limits::Limits;
+
+    /// The luma at an eighth of the size, where the reduced decode applies.
+    fn eighth(bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut markers = Markers::new(bytes);
+        let scan = markers.next_scan().ok()??;
+        let header = markers.header().ok()?;
+        if !header.is_usual() {
+            return None;
+        }
+        let mut shown = header.at(1);
+        shown.components.truncate(1);
+        shown.color = Color::Gray;
+        let budget = Budget::start(&Limits { memory: u64::MAX, ..Limits::default() });
+        let (decoded, damage) = decode(markers, &header, &shown, scan, &budget).ok()?;
+        let mut luma = Vec::new();
+        let Decoded { frame, .. } = decoded;
+        let frame = frame.with_orientation(Default::default());
+        for y in 0..frame.height() {
+            luma.extend((0..frame.width()).map(|x| frame.rgb(x, y, Background::White)[0]));
+        }
+        damage.is_none().then_some(luma)
+    }
+
+    #[test]
+    fn an_eighth_is_libjpegs_byte_for_byte() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jpeg");
+        let mut rows = table(&own.join("jpeg.csv"));
+        let compared = rows.len();
+        // See tests/oracle/eighth.py.
+        rows.extend(std::env::var_os("PRESEND_EIGHTHS").iter().flat_map(|csv| table(csv.as_ref())));
+        let (mut equal, mut left) = (0, 0);
+        for (n, (file, expected)) in rows.iter().enumerate() {
+            let bytes = std::fs::read(own.join(file)).expect("a file");
+            match eighth(&bytes) {
+                Some(luma) => {
+                    assert_eq!(blake3::hash(&luma).to_hex().as_str(), expected, "{file:?}");
+                    equal += 1;
+                }
+                None => left += usize::from(n >= compared),
+            }
+        }
+        println!("{equal} equal; {left} of the others are decoded in full");
+        assert!(equal >= 20);
+    }
+
+    /// The first and the last cell of every row that has both.
+    fn table(csv: &Path) -> Vec<(PathBuf, String)> {
+        let text = std::fs::read_to_string(csv).expect("a table");
+        let cells = |line: &str| {
+            let (first, _) = line.split_once(',')?;
+            let (_, last) = line.rsplit_once(',')?;
+            (!last.is_empty()).then(|| (first.into(), last.to_owned()))
+        };
+        text.lines().skip(1).filter_map(cells).collect()
     }
 }

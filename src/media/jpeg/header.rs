@@ -91,20 +91,9 @@ impl Header {
     /// still holds all that a hash and a classifier look at; 8 where that is its
     /// own, and where the components are unusual.
     pub(super) fn reduced_block(&self) -> usize {
-        let usual = match &self.components[..] {
-            [_] => true,
-            [luma, chroma @ ..] => {
-                self.color == Color::YCbCr
-                    && (luma.h, luma.v) == (self.max_h, self.max_v)
-                    && self.max_h <= 2
-                    && self.max_v <= 2
-                    && chroma.iter().all(|part| (part.h, part.v) == (1, 1))
-            }
-            [] => false,
-        };
         let (long, short) = (self.width.max(self.height), self.width.min(self.height));
         let mut block: u32 = match long {
-            _ if !usual => 8,
+            _ if !self.is_usual() => 8,
             2500.. => 1,
             1300.. => 2,
             700.. => 4,
@@ -115,6 +104,21 @@ impl Header {
             block *= 2;
         }
         block as usize
+    }
+
+    /// Grey, or luma and chroma in the ratios that cameras and encoders use.
+    pub(super) fn is_usual(&self) -> bool {
+        match &self.components[..] {
+            [_] => true,
+            [luma, chroma @ ..] => {
+                self.color == Color::YCbCr
+                    && (luma.h, luma.v) == (self.max_h, self.max_v)
+                    && self.max_h <= 2
+                    && self.max_v <= 2
+                    && chroma.iter().all(|part| (part.h, part.v) == (1, 1))
+            }
+            [] => false,
+        }
     }
 
     /// The picture with blocks of so many samples a side.

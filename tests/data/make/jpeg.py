@@ -1,7 +1,8 @@
 """jpeg/: small JPEG files that differ in one property each, and the luma of libjpeg-turbo's default decode.
 
 `jpeg.csv` holds BLAKE3 of the rows 0.299 R + 0.587 G + 0.114 B in float32, little-endian, computed in this order from
-Pillow's RGB (for a grey picture R = G = B). Most files need libjpeg-turbo's `cjpeg` (2.1.5 was used) for factors and
+Pillow's RGB (for a grey picture R = G = B); and of the luma that libjpeg-turbo decodes at an eighth of the size, where
+there is luma. Most files need libjpeg-turbo's `cjpeg` (2.1.5 was used) for factors and
 scans that Pillow does not write; without it only the table is made anew.
 """
 
@@ -113,5 +114,14 @@ def table(folder):
         image = Image.open(path)
         r, g, b = np.moveaxis(np.array(image.convert("RGB"), np.float32), 2, 0)
         luma = np.float32(0.299) * r + np.float32(0.587) * g + np.float32(0.114) * b
-        rows.append([path.name, *image.size, image.mode, blake3(luma.astype("<f4").tobytes()).hexdigest()])
-    write_csv(folder / "jpeg.csv", "file,width,height,mode,blake3", rows)
+        digest = blake3(luma.astype("<f4").tobytes()).hexdigest()
+        rows.append([path.name, *image.size, image.mode, digest, eighth(path)])
+    write_csv(folder / "jpeg.csv", "file,width,height,mode,blake3,eighth", rows)
+
+
+def eighth(path):
+    """BLAKE3 of the luma at an eighth of the size, in bytes; empty where libjpeg gives none."""
+    image = Image.open(path)
+    size = tuple(-(-side // 8) for side in image.size)
+    image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
+    return blake3(image.tobytes()).hexdigest() if (image.mode, image.size) == ("L", size) else ""
