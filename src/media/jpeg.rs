@@ -125,6 +125,13 @@ fn read_scans(
     depth: Depth,
     budget: &Budget,
 ) -> Result<Option<Incomplete>, Incomplete> {
+    // How many low bits of its means each component still lacks.
+    let mut lacking = [if header.progressive { 1 } else { 0 }; 4];
+    let mut note = |scan: &Scan| {
+        scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
+        lacking[..header.components.len()].iter().any(|&low| low > 0)
+    };
+    let mut is_unfinished = note(&first);
     let mut entropy = Entropy::new(markers, header, first, depth)?;
     let mut damage = None;
     loop {
@@ -136,15 +143,22 @@ fn read_scans(
         let next = loop {
             match markers.next_scan() {
                 // A scan without means is passed over: the next marker ends it.
-                Ok(Some(scan)) if depth == Depth::Dc && scan.first > 0 => {}
+                Ok(Some(scan)) if depth == Depth::Dc && header.progressive && scan.first > 0 => {}
                 next => break next,
             }
         };
         entropy = match next {
-            Ok(Some(scan)) => match Entropy::new(markers, header, scan, depth) {
-                Ok(entropy) => entropy,
-                Err(reason) => return Ok(Some(reason)),
-            },
+            Ok(Some(scan)) => {
+                is_unfinished = note(&scan);
+                match Entropy::new(markers, header, scan, depth) {
+                    Ok(entropy) => entropy,
+                    Err(reason) => return Ok(Some(reason)),
+                }
+            }
+            // Unusual: for the whole decode.
+            Ok(None) if depth == Depth::Dc && is_unfinished => {
+                return Ok(Some(Incomplete::Malformed));
+            }
             Ok(None) => return Ok(damage),
             Err(fault) => return Ok(ending(damage, Err(fault))),
         };
@@ -273,19 +287,17 @@ mod tests {
         let compared = rows.len();
         // See tests/oracle/eighth.py.
         rows.extend(std::env::var_os("PRESEND_EIGHTHS").iter().flat_map(|csv| table(csv.as_ref())));
-        let (mut equal, mut left) = (0, 0);
+        let (mut equal, mut left, mut others) = (0, 0, Vec::new());
         for (n, (file, expected)) in rows.iter().enumerate() {
             let bytes = std::fs::read(own.join(file)).expect("a file");
             match eighth(&bytes) {
-                Some(luma) => {
-                    assert_eq!(blake3::hash(&luma).to_hex().as_str(), expected, "{file:?}");
-                    equal += 1;
-                }
+                Some(luma) if blake3::hash(&luma).to_hex().as_str() == expected => equal += 1,
+                Some(_) => others.push(file),
                 None => left += usize::from(n >= compared),
             }
         }
         println!("{equal} equal; {left} of the others are decoded in full");
-        assert!(equal >= 20);
+        assert!(others.is_empty() && equal >= 20, "{others:?}");
     }
 
     /// The first and the last cell of every row that has both.

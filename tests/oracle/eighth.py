@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data/make"))
 from jpeg import eighth
 
 Image.MAX_IMAGE_PIXELS = None
-warnings.simplefilter("error")
+warnings.simplefilter("ignore", ResourceWarning)
 
 rows = []
 for path in sorted(p.resolve() for folder in sys.argv[2:] for p in Path(folder).rglob("*") if p.is_file()):

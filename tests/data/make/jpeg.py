@@ -124,4 +124,5 @@ def eighth(path):
     image = Image.open(path)
     size = tuple(-(-side // 8) for side in image.size)
     image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
-    return blake3(image.tobytes()).hexdigest() if (image.mode, image.size) == ("L", size) else ""
+    is_eighth = min(size) > 1 and (image.mode, image.size) == ("L", size)
+    return blake3(image.tobytes()).hexdigest() if is_eighth else ""
