@@ -337,12 +337,12 @@ impl<'s> Scan<'s> {
         let open = || media::open_with(bytes, fidelity, budget);
         let mut frames = timed(budget, &mut self.timings.sniff, open)?;
         let (format, width, height) = (frames.format(), frames.width(), frames.height());
-        self.media = Some(Media { format, width, height });
+        self.media = Some(Media { format, width, height, scale: 1 });
         let mut reduced = None;
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
             let frame = frame?;
             let (width, height) = (frame.original_width(), frame.original_height());
-            self.media = Some(Media { format, width, height });
+            self.media = Some(Media { format, width, height, scale: frame.scale() });
             self.look_at(&frame)?;
             reduced = (frame.scale() > 1).then_some((width, height));
         }
@@ -368,6 +368,9 @@ impl<'s> Scan<'s> {
         self.looks.forget();
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
             let frame = frame?;
+            if let Some(media) = &mut self.media {
+                media.scale = frame.scale();
+            }
             self.looks.look_at(&frame, backgrounds(&frame))?;
         }
         Ok(())

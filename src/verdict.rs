@@ -214,6 +214,9 @@ pub struct Media {
     pub width: u32,
     /// Height in pixels of the last frame, upright; the header's when none was decoded.
     pub height: u32,
+    /// Rows and columns that one pixel stood for which was looked at, see
+    /// [`Fidelity`](crate::media::Fidelity): 1, 2, 4 or 8.
+    pub scale: u32,
 }
 
 /// Wall-clock time a stage took, over all frames.

@@ -310,6 +310,7 @@ fn to_json(path: &Path, report: &Report, read: Duration) -> Value {
         "format": report.media.map(|media| media.format.name()),
         "width": report.media.map(|media| media.width),
         "height": report.media.map(|media| media.height),
+        "scale": report.media.map(|media| media.scale),
         "frames": report.frames,
         "inferences": report.inferences,
         "timings_us": {

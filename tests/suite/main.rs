@@ -5,6 +5,7 @@ mod classify;
 mod corpus;
 mod delta;
 mod demo;
+mod fast;
 mod hook;
 mod jpeg;
 mod layers;

@@ -1,0 +1,193 @@
+//! A fast scan reads large JPEG files at a part of their size, and all of what is
+//! doubtful.
+
+use presend::frame::Background;
+use presend::hash::PerceptualHash;
+use presend::hash::pdq::Pdq;
+use presend::limits::{Budget, Incomplete};
+use presend::media::{self, Fault, Fidelity};
+use presend::{Classifier, Limits, Model, Policy, Report, Runtime, Scanner};
+
+use crate::{read, root, shared, table};
+
+/// Whether the file is decoded in full whatever it looks like.
+fn is_drawn(bytes: &[u8]) -> bool {
+    blake3::hash(bytes).as_bytes()[0] < 4
+}
+
+/// The hash, the quality and the scale of a decode.
+fn hashed(bytes: &[u8], fidelity: Fidelity) -> (PerceptualHash, u8, u32) {
+    let budget = Budget::start(&Limits::default());
+    let mut frames = media::open_with(bytes, fidelity, &budget).expect("a picture");
+    let frame = frames.next().expect("a frame").expect("it decodes");
+    assert!(frames.next().is_none(), "an undamaged picture");
+    let pdq = Pdq::of(&frame, Background::White, &budget).expect("no limits");
+    (pdq.hash(), pdq.quality(), frame.scale())
+}
+
+#[test]
+fn a_reduced_picture_hashes_as_the_whole_one_does() {
+    let mut distances = Vec::new();
+    for row in table(root("tests/data/reduced/reduced.csv")) {
+        let file = &row["file"];
+        let bytes = read(root("tests/data/reduced").join(file));
+        let (ours, quality, scale) = hashed(&bytes, Fidelity::Fast);
+        assert_eq!(scale.to_string(), row["scale"], "{file}");
+        assert_eq!(quality.to_string(), row["quality"], "{file}");
+        distances.push(ours.distance(&PerceptualHash::from_hex(&row["pdq"]).expect("a hash")));
+        let (whole, _, scale) = hashed(&bytes, Fidelity::Full);
+        assert_eq!((whole.to_hex(), scale), (row["pdq"].to_owned(), 1), "{file}");
+    }
+    assert_eq!(distances.len(), 7);
+    assert!(distances.iter().all(|&distance| distance <= 6), "{distances:?}");
+    assert!(distances.iter().sum::<u32>() <= 7, "{distances:?}: more than a bit on average");
+}
+
+#[test]
+fn phone_pictures_differ_by_a_bit_on_average() {
+    let Some(folder) = shared("phone") else { return };
+    let mut distances = Vec::new();
+    for entry in folder.read_dir().expect("a folder") {
+        let bytes = read(entry.expect("a file").path());
+        let (fast, _, scale) = hashed(&bytes, Fidelity::Fast);
+        assert!(scale >= 4);
+        distances.push(fast.distance(&hashed(&bytes, Fidelity::Full).0));
+    }
+    let sum: u32 = distances.iter().sum();
+    assert!(distances.iter().all(|&distance| distance <= 6) && sum <= distances.len() as u32);
+}
+
+#[test]
+fn photos_at_a_quarter_or_a_half_differ_by_two_bits_at_most_on_average() {
+    let Some(folder) = shared("photos") else { return };
+    let mut distances = Vec::new();
+    for entry in folder.read_dir().expect("a folder") {
+        let path = entry.expect("a file").path();
+        if path.extension().is_none_or(|extension| extension != "jpg") {
+            continue;
+        }
+        let bytes = read(path);
+        let (fast, quality, scale) = hashed(&bytes, Fidelity::Fast);
+        if quality > 49 && scale > 1 {
+            distances.push(fast.distance(&hashed(&bytes, Fidelity::Full).0));
+        }
+    }
+    let sum: u32 = distances.iter().sum();
+    assert!(distances.len() > 40 && distances.iter().all(|&distance| distance <= 10));
+    assert!(sum <= 2 * distances.len() as u32, "{distances:?}");
+}
+
+#[test]
+fn what_is_unusual_is_decoded_in_full() {
+    let usual = read(root("tests/data/reduced/quarter-444.jpg"));
+    assert_eq!(hashed(&usual, Fidelity::Fast).2, 4);
+    let at =
+        |marker: u8| usual.windows(2).position(|pair| pair == [0xff, marker]).expect("a marker");
+    // A second start within the picture.
+    let start = [&usual[..at(0xdb)], &[0xff, 0xd8], &usual[at(0xdb)..]].concat();
+    // Steps so large that blocks hold more than samples can show.
+    let mut loud = usual.clone();
+    loud[at(0xdb) + 6..at(0xdb) + 5 + 64].fill(255);
+    // RGB by the names of its components.
+    let mut rgb = usual.clone();
+    let jfif = at(0xe0);
+    rgb[jfif + 4] = b'X';
+    for (n, name) in b"RGB".iter().enumerate() {
+        rgb[at(0xc0) + 10 + 3 * n] = *name;
+        rgb[at(0xda) + 5 + 2 * n] = *name;
+    }
+    for (what, bytes) in [("two starts", start), ("loud blocks", loud), ("RGB", rgb)] {
+        let (hash, quality, scale) = hashed(&bytes, Fidelity::Fast);
+        assert_eq!(scale, 1, "{what}");
+        assert_eq!((hash, quality, 1), hashed(&bytes, Fidelity::Full), "{what}");
+    }
+}
+
+#[test]
+fn damage_is_told_as_the_whole_decode_tells_it() {
+    for file in ["eighth-420.jpg", "eighth-restart-turned.jpg", "quarter-444.jpg"] {
+        let whole = read(root("tests/data/reduced").join(file));
+        let mut damaged = whole.clone();
+        let middle = whole.len() / 2;
+        damaged[middle..middle + 64].fill(0xff);
+        for bytes in [&whole[..middle], &damaged] {
+            let of = |fidelity| {
+                let budget = Budget::start(&Limits::default());
+                let frames = media::open_with(bytes, fidelity, &budget).expect("a header");
+                let items = frames.map(|item| item.map(|frame| frame.scale()));
+                items.collect::<Vec<Result<u32, Fault>>>()
+            };
+            let (fast, full) = (of(Fidelity::Fast), of(Fidelity::Full));
+            assert_eq!(fast, full, "{file}");
+            assert!(full.last().is_some_and(Result::is_err), "{file}");
+        }
+    }
+}
+
+/// A scan of that file by a model of colours, with a rule for one of them.
+fn scan(bytes: &[u8], fidelity: Fidelity, rule: &str) -> Report {
+    let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
+    let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
+    let rules = String::from_utf8(read(root("src/policy/default.toml"))).expect("text");
+    let policy = Policy::parse(&(rules + rule)).expect("a policy");
+    let scanner = Scanner::builder().classifier(classifier).policy(policy).fidelity(fidelity);
+    scanner.build().expect("one model").scan(bytes, &Limits::default())
+}
+
+#[test]
+fn one_file_of_64_is_decoded_in_full() {
+    let usual = read(root("tests/data/reduced/half-gray.jpg"));
+    let with = |tail: u16| [&usual[..], &tail.to_le_bytes()].concat();
+    let scales: Vec<(bool, u32)> = (0..256)
+        .map(|tail| {
+            let bytes = with(tail);
+            let report =
+                Scanner::builder().build().expect("no parts").scan(&bytes, &Limits::default());
+            (is_drawn(&bytes), report.media.expect("a picture").scale)
+        })
+        .collect();
+    assert!(scales.iter().all(|&(drawn, scale)| scale == if drawn { 1 } else { 2 }));
+    assert!(scales.iter().any(|&(drawn, _)| drawn));
+}
+
+#[test]
+fn a_score_near_a_threshold_is_looked_at_again_in_full() {
+    let bytes = read(root("tests/data/reduced/eighth-420.jpg"));
+    assert!(!is_drawn(&bytes));
+    let rule = |at: f32| format!("[label.red]\nwarn = {at}\n");
+    let report = scan(&bytes, Fidelity::Fast, &rule(1.0));
+    let red = |report: &Report| {
+        let labels = report.findings.iter().filter_map(|judged| match &judged.finding {
+            presend::Finding::Label { label, score, .. } if label == "red" => Some(*score),
+            _ => None,
+        });
+        labels.collect::<Vec<_>>()
+    };
+    let scale = |report: &Report| report.media.expect("a picture").scale;
+    let [score] = red(&report)[..] else { panic!("one score") };
+    assert_eq!((scale(&report), report.inferences), (8, 1));
+
+    let full = scan(&bytes, Fidelity::Full, &rule(score));
+    for at in [score - 0.049, score + 0.049] {
+        let again = scan(&bytes, Fidelity::Fast, &rule(at));
+        assert_eq!((scale(&again), again.inferences, again.frames), (1, 2, 1));
+        assert_eq!(red(&again), red(&full));
+    }
+    let far = scan(&bytes, Fidelity::Fast, &rule(score + 0.051));
+    assert_eq!((scale(&far), far.inferences), (8, 1));
+}
+
+#[test]
+fn a_look_in_full_that_the_limits_do_not_allow_is_incomplete() {
+    let bytes = read(root("tests/data/reduced/eighth-420.jpg"));
+    let limits = |memory| Limits { memory, ..Limits::default() };
+    let scanner = |fidelity| Scanner::builder().fidelity(fidelity).build().expect("no parts");
+    let incomplete = |report: &Report| {
+        let expected = presend::Finding::Incomplete(Incomplete::TooMuchMemory);
+        report.findings.iter().any(|judged| judged.finding == expected)
+    };
+    // Of the 14 MB of the whole picture a fast scan needs an eighth of an eighth.
+    let small = limits(1 << 20);
+    assert!(!incomplete(&scanner(Fidelity::Fast).scan(&bytes, &small)));
+    assert!(incomplete(&scanner(Fidelity::Full).scan(&bytes, &small)));
+}
