@@ -17,6 +17,7 @@ mod jpeg;
 mod orient;
 mod png;
 mod reader;
+mod reduce;
 mod sniff;
 mod webp;
 
@@ -52,8 +53,9 @@ impl Format {
 /// How much of a picture is decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fidelity {
-    /// As much as a hash and a classifier need: of a large JPEG file the means of
-    /// 2 x 2, 4 x 4 or 8 x 8 pixels, see [`Frame::scale`]. Whatever is unusual
+    /// As much as a hash and a classifier need: of a large JPEG file, or of the rows
+    /// of an opaque PNG file, the means of 2 x 2, 4 x 4 or 8 x 8 pixels, see
+    /// [`Frame::scale`]. Whatever is unusual
     /// about a file is decoded in full.
     #[default]
     Fast,
@@ -128,7 +130,7 @@ pub fn open_with<'a>(
     budget.charge_input(bytes.len())?;
     match sniff::sniff(bytes)? {
         Format::Jpeg => jpeg::open(bytes, fidelity, budget),
-        Format::Png => png::open(bytes, budget),
+        Format::Png => png::open(bytes, fidelity, budget),
         Format::Gif => gif::open(bytes, budget),
         Format::WebP => webp::open(bytes, budget),
         Format::Bmp => bmp::open(bytes, budget),

@@ -4,11 +4,16 @@ use png::{BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Reader as Rows,
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
 use super::reader::{Reader, fault, is_short};
-use super::{Decoded, Fault, Format, Frames, orient, pixels};
+use super::reduce::{self, Reducer};
+use super::{Decoded, Fault, Fidelity, Format, Frames, orient, pixels};
 use crate::frame::{Frame, Layout, Orientation};
 use crate::limits::{Budget, Incomplete, Reserved};
 
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+pub(super) fn open<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     let mut decoder = Decoder::new_with_limits(
         Reader::new(bytes, budget),
         // For chunks other than the pixels, which are charged to the budget.
@@ -38,9 +43,14 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
         u64::from(control.num_frames) + u64::from(info.frame_control().is_none())
     });
     let uncounted = animated.is_some() && control_chunks(bytes) > frames;
+    let layout = layout(rows.output_color_type().0)?;
+    let is_opaque = matches!(layout, Layout::Luma8 | Layout::Rgb8);
+    let comes_in_rows = is_opaque && animated.is_none() && !info.interlaced;
+    let is_fast = fidelity == Fidelity::Fast && comes_in_rows;
     let mut picture = Picture {
         uncounted,
-        layout: layout(rows.output_color_type().0)?,
+        layout,
+        scale: if is_fast { reduce::scale(size.0, size.1) } else { 1 },
         rows,
         budget,
         size,
@@ -57,6 +67,8 @@ struct Picture<'a> {
     budget: &'a Budget,
     size: (u32, u32),
     layout: Layout,
+    /// Rows and columns that a pixel of the frame stands for.
+    scale: u32,
     orientation: Orientation,
     /// Frames still to come.
     frames: u64,
@@ -82,6 +94,9 @@ impl<'a> Picture<'a> {
     fn frame(&mut self) -> Result<Decoded<'a>, Fault> {
         let (width, height) = self.size;
         self.budget.charge_frame(width, height)?;
+        if self.scale > 1 {
+            return self.reduced();
+        }
         let length = u64::from(width) * u64::from(height) * self.layout.channels() as u64;
         let memory = self.budget.reserve(length)?;
         let mut buffer = pixels(length)?;
@@ -126,6 +141,28 @@ impl<'a> Picture<'a> {
         buffer.truncate(drawn);
         let frame = canvas.draw(patch, &rgba(self.layout, buffer))?;
         Ok(Decoded { frame: frame.with_orientation(self.orientation), memory })
+    }
+}
+
+impl<'a> Picture<'a> {
+    /// The means of the rows as they come.
+    fn reduced(&mut self) -> Result<Decoded<'a>, Fault> {
+        let (width, height) = self.size;
+        let memory = Reducer::bytes(width, height, self.layout, self.scale);
+        let memory = self.budget.reserve(memory + 4 * u64::from(width))?;
+        let mut reducer = Reducer::new(self.size, self.layout, self.scale)?;
+        loop {
+            match self.rows.next_row() {
+                Ok(Some(row)) => reducer.push(row.data()),
+                Ok(None) => break,
+                Err(error) => {
+                    self.fault = Some(broken(&error, self.budget));
+                    break;
+                }
+            }
+        }
+        let frame = reducer.finish()?.with_orientation(self.orientation);
+        Ok(Decoded { frame, memory })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Marker segments (T.81, annex B) and what they say together.
 
-use super::super::{Fault, Unsupported, orient};
+use super::super::{Fault, Unsupported, orient, reduce};
 use super::color::Color;
 use super::huffman::Code;
 use crate::frame::Orientation;
@@ -87,23 +87,10 @@ pub(super) struct Markers<'a> {
 pub(super) type Quantiser = [i16; 64];
 
 impl Header {
-    /// Samples of a block's side at which the picture is reduced to a size that
-    /// still holds all that a hash and a classifier look at; 8 where that is its
-    /// own, and where the components are unusual.
+    /// Samples that a side of a block becomes in a fast decode; 8, all of them,
+    /// where the components are unusual.
     pub(super) fn reduced_block(&self) -> usize {
-        let (long, short) = (self.width.max(self.height), self.width.min(self.height));
-        let mut block: u32 = match long {
-            _ if !self.is_usual() => 8,
-            2500.. => 1,
-            1300.. => 2,
-            700.. => 4,
-            _ => 8,
-        };
-        // A classifier looks at 224 x 224 pixels.
-        while block < 8 && short * block < 224 * 8 {
-            block *= 2;
-        }
-        block as usize
+        if self.is_usual() { 8 / reduce::scale(self.width, self.height) as usize } else { 8 }
     }
 
     /// Grey, or luma and chroma in the ratios that cameras and encoders use.
