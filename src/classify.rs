@@ -18,6 +18,8 @@ use crate::limits::{Budget, Incomplete};
 pub mod input;
 pub mod model;
 
+#[cfg(feature = "embedded")]
+mod convnet;
 mod onnx;
 
 pub use input::Tensor;
@@ -48,7 +50,8 @@ enum Kind {
 }
 
 impl Runtime {
-    /// `rten`, in pure Rust, a part of presend. Needs the feature `embedded`.
+    /// In pure Rust, a part of presend: convolutional networks in its own code,
+    /// all others with `rten`. Needs the feature `embedded`.
     pub fn embedded() -> Self {
         Self::on(Kind::Embedded)
     }

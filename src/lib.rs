@@ -36,7 +36,8 @@
 //!
 //! # Features
 //!
-//! - `embedded` (default): runs classifiers in pure Rust, with `rten`.
+//! - `embedded` (default): runs classifiers in pure Rust, convolutional networks in
+//!   code of its own and all others with `rten`.
 //! - `onnxruntime`: runs them on a shared library of ONNX Runtime that the host
 //!   names.
 //! - `tokio`: the asynchronous [`hook`].

@@ -174,10 +174,10 @@ impl Input {
         let (left, top) = self.corner(width, height);
         Ok(match self.resize.filter {
             Filter::BilinearAlignCorners => {
-                let across = Steps::new(frame.width(), width);
-                let down = Steps::new(frame.height(), height);
+                let across = steps(frame.width(), width);
+                let down = steps(frame.height(), height);
                 self.tensor(|x, y| {
-                    let (x, y) = (across.at(left + x), down.at(top + y));
+                    let (x, y) = (across[(left + x) as usize], down[(top + y) as usize]);
                     bilinear(frame, background, x, y)
                 })
             }
@@ -206,13 +206,17 @@ impl Input {
     fn memory(&self, frame: &Frame<'_>, width: u32, height: u32) -> u64 {
         let tensor = 4 * self.shape.iter().product::<usize>() as u64;
         match self.resize.filter {
-            Filter::BilinearAlignCorners => tensor,
+            Filter::BilinearAlignCorners => {
+                let sides = u64::from(width) + u64::from(height);
+                tensor + size_of::<Step>() as u64 * sides
+            }
             Filter::BilinearAntialias => {
                 let (from_width, from_height) =
                     (u64::from(frame.width()), u64::from(frame.height()));
                 let (width, height) = (u64::from(width), u64::from(height));
                 let weights = 8 * (from_width + from_height) + 64 * (width + height);
-                tensor + weights + 3 * width * (from_height + height)
+                let row = 3 * from_width + 12 * width;
+                tensor + weights + row + 3 * width * (from_height + height)
             }
         }
     }
@@ -222,19 +226,24 @@ impl Input {
         let (width, height) = self.size();
         let area = width as usize * height as usize;
         let [low, high] = self.range;
+        // How far apart two pixels lie, and two channels of a pixel.
+        let (next, plane) = match self.layout {
+            Layout::Nhwc => (3, 1),
+            Layout::Nchw => (1, area),
+        };
         let mut values = vec![0.0; 3 * area];
-        for n in 0..area {
-            let mut pixel = rgb((n % width as usize) as u32, (n / width as usize) as u32);
-            if self.channels == Channels::Bgr {
-                pixel.reverse();
-            }
-            for (channel, level) in pixel.into_iter().enumerate() {
-                let value = low + level * (high - low) / 255.0;
-                let at = match self.layout {
-                    Layout::Nhwc => 3 * n + channel,
-                    Layout::Nchw => channel * area + n,
-                };
-                values[at] = (value - self.mean[channel]) / self.std[channel];
+        let mut at = 0;
+        for y in 0..height {
+            for x in 0..width {
+                let mut pixel = rgb(x, y);
+                if self.channels == Channels::Bgr {
+                    pixel.reverse();
+                }
+                for (channel, level) in pixel.into_iter().enumerate() {
+                    let value = low + level * (high - low) / 255.0;
+                    values[at + channel * plane] = (value - self.mean[channel]) / self.std[channel];
+                }
+                at += next;
             }
         }
         Tensor { shape: self.shape, values }
@@ -290,32 +299,26 @@ impl Size {
     }
 }
 
-/// Where the pixels of a resized side lie in the picture, corners on corners.
-struct Steps {
-    last: u32,
-    step: f64,
+/// For each pixel of a resized side, corners on corners: the picture's pixels
+/// before and behind it, and how far it is from the first.
+fn steps(from: u32, to: u32) -> Vec<Step> {
+    let last = from - 1;
+    let step = if to > 1 { f64::from(last) / f64::from(to - 1) } else { 0.0 };
+    let at = |n| {
+        let at = f64::from(n) * step;
+        let before = (at as u32).min(last);
+        (before, (at.ceil() as u32).min(last), (at - f64::from(before)) as f32)
+    };
+    (0..to).map(at).collect()
 }
 
-impl Steps {
-    fn new(from: u32, to: u32) -> Self {
-        let last = from - 1;
-        let step = if to > 1 { f64::from(last) / f64::from(to - 1) } else { 0.0 };
-        Self { last, step }
-    }
-
-    /// The pixels before and behind, and how far it is from the first.
-    fn at(&self, n: u32) -> (u32, u32, f32) {
-        let at = f64::from(n) * self.step;
-        let before = (at as u32).min(self.last);
-        (before, (at.ceil() as u32).min(self.last), (at - f64::from(before)) as f32)
-    }
-}
+type Step = (u32, u32, f32);
 
 fn bilinear(
     frame: &Frame<'_>,
     background: Background,
-    (left, right, across): (u32, u32, f32),
-    (top, bottom, down): (u32, u32, f32),
+    (left, right, across): Step,
+    (top, bottom, down): Step,
 ) -> [f32; 3] {
     let row = |y: u32| {
         let [from, to] = [left, right].map(|x| frame.rgb(x, y, background).map(f32::from));
@@ -338,24 +341,43 @@ fn antialiased(
 ) -> Result<Vec<u8>, Incomplete> {
     let mut narrow = Vec::with_capacity(3 * width as usize * frame.height() as usize);
     let across = Kernel::all(frame.width(), width);
+    let mut row = Vec::with_capacity(frame.width() as usize);
     for y in 0..frame.height() {
         budget.check()?;
+        row.clear();
+        row.extend((0..frame.width()).map(|x| frame.rgb(x, y, background)));
         for kernel in &across {
-            narrow.extend(kernel.apply(|x| frame.rgb(x, y, background)));
+            let mut sums = [ROUNDED; 3];
+            for (&weight, pixel) in kernel.weights.iter().zip(&row[kernel.first as usize..]) {
+                for (sum, &level) in sums.iter_mut().zip(pixel) {
+                    *sum += weight * i32::from(level);
+                }
+            }
+            narrow.extend(sums.map(level));
         }
     }
-    let pixel = |x: u32, y: u32| {
-        let at = (y as usize * width as usize + x as usize) * 3;
-        [narrow[at], narrow[at + 1], narrow[at + 2]]
-    };
-    let mut resized = Vec::with_capacity(3 * width as usize * height as usize);
+    let row = 3 * width as usize;
+    let mut resized = Vec::with_capacity(row * height as usize);
+    let mut sums = vec![ROUNDED; row];
     for kernel in Kernel::all(frame.height(), height) {
         budget.check()?;
-        for x in 0..width {
-            resized.extend(kernel.apply(|y| pixel(x, y)));
+        sums.fill(ROUNDED);
+        let rows = narrow[kernel.first as usize * row..].chunks_exact(row);
+        for (&weight, row) in kernel.weights.iter().zip(rows) {
+            for (sum, &level) in sums.iter_mut().zip(row) {
+                *sum += weight * i32::from(level);
+            }
         }
+        resized.extend(sums.iter().copied().map(level));
     }
     Ok(resized)
+}
+
+/// A half, to begin a weighted sum of levels with.
+const ROUNDED: i32 = 1 << (WEIGHT_BITS - 1);
+
+fn level(sum: i32) -> u8 {
+    (sum >> WEIGHT_BITS).clamp(0, 255) as u8
 }
 
 /// The pixels of a side that one pixel of the resized side is made of.
@@ -384,15 +406,5 @@ impl Kernel {
             Self { first, weights: (first..end).map(fixed).collect() }
         };
         (0..to).map(kernel).collect()
-    }
-
-    fn apply(&self, pixel: impl Fn(u32) -> [u8; 3]) -> [u8; 3] {
-        let mut sums = [1 << (WEIGHT_BITS - 1); 3];
-        for (&weight, x) in self.weights.iter().zip(self.first..) {
-            for (sum, level) in sums.iter_mut().zip(pixel(x)) {
-                *sum += weight * i32::from(level);
-            }
-        }
-        sums.map(|sum: i32| (sum >> WEIGHT_BITS).clamp(0, 255) as u8)
     }
 }
