@@ -11,7 +11,7 @@ use presend::limits::Budget;
 use presend::list::format::PROFILES;
 use presend::list::manifest::Manifest;
 use presend::list::{self, HashList};
-use presend::media::{self, Fault, Fidelity};
+use presend::media::{self, Fault};
 use presend::publish::{self, Feed, Parameters};
 
 use super::transform::Copied;
@@ -78,8 +78,7 @@ impl Hashed {
         };
         let hashed = match copy {
             Copied::File(bytes) => {
-                let mut frames = media::open_with(bytes, Fidelity::Fast, &budget)
-                    .map_err(|fault| failed(&fault))?;
+                let mut frames = media::open(bytes, &budget).map_err(|fault| failed(&fault))?;
                 let frame = frames.next().ok_or_else(|| failed(&"no frame"))?;
                 Pdq::of(&frame.map_err(|fault| failed(&fault))?, Background::White, &budget)
             }
