@@ -24,9 +24,9 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "model": models()}
+    targets |= {"list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
     for target, files in targets.items():
-        assert len(files) <= 12 and all(len(data) <= 4096 for data in files.values()), target
+        assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -256,6 +256,14 @@ def policies():
         "missing-section": off[: off.index(b"[incomplete]")],
         "not-toml": "no-data = \"ask\u00e9\n[".encode(),
     }
+
+
+def ingests():
+    """What sources send, behind a byte that chooses the format."""
+    formats = ["rows", "threatexchange", "ncmec", "stopncii", "tat"]
+    files = sorted((HERE / "../tests/data/feeds").glob("*-*.*"))
+    of = {name: [file for file in files if file.stem.startswith(name)][:3] for name in formats}
+    return {file.stem: bytes([n]) + file.read_bytes() for n, name in enumerate(formats) for file in of[name]}
 
 
 def models():

@@ -19,6 +19,7 @@ use presend::list::{HashList, delta};
 use presend::media::{self, Fault, Fidelity, Format, Unsupported};
 use presend::policy::Policy;
 use presend::publish::feed::RowHash;
+use presend::publish::ingest::{self, Place, Record, Update};
 use presend::publish::{self, BuildError, Feed, Parameters, Row};
 use presend::verdict::{Finding, Match, Part, Verdict};
 use presend::{CancelToken, Model, Scanner};
@@ -213,6 +214,42 @@ pub fn feed(bytes: &[u8]) {
     let missing = feed.rows.iter().filter(|row| !is_listed(row)).count() as u64;
     // Some of those left out may share a band with one that is listed.
     assert!(missing <= built.manifest.left_out.easily_guessed);
+}
+
+/// What hash sources send; the first byte chooses the format.
+pub fn ingest(bytes: &[u8]) {
+    let Some((&format, bytes)) = bytes.split_first() else { return };
+    let formats = ingest::Format::ALL;
+    let format = formats[usize::from(format) % formats.len()];
+    let read = ingest::read(format, bytes);
+    assert_eq!(ingest::read(format, bytes), read);
+    let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64 + 1;
+    let page = match read {
+        Ok(page) => page,
+        Err(error) => return no_hash(&error.to_string()),
+    };
+    for bad in &page.bad {
+        no_hash(&bad.reason);
+        if let Place::Line(line) = bad.place {
+            assert!((1..=lines).contains(&line), "line {line} of {lines}");
+        }
+    }
+    // What is kept of an entry is read back as it was.
+    for update in &page.updates {
+        let records: Vec<&Record> = match update {
+            Update::Entry { record, .. } => vec![record],
+            Update::Indicator { members, .. } => members.iter().map(|(_, said)| said).collect(),
+        };
+        for record in records {
+            let kept = serde_json::to_vec(record).expect("a record is plain");
+            assert_eq!(&serde_json::from_slice::<Record>(&kept).expect("as written"), record);
+        }
+    }
+}
+
+fn no_hash(text: &str) {
+    let mut words = text.split(|c: char| !c.is_ascii_hexdigit());
+    assert!(words.all(|word| word.len() < 16), "an error that quotes a hash");
 }
 
 /// One frame, as far as it is compared: its size, and hash and quality on each

@@ -1,13 +1,23 @@
-//! From feed rows to a list: the operator's side.
+//! From what partners send to a list: the operator's side.
 //!
-//! [`feed`] reads and validates rows, [`build`](mod@build) turns them into a list file and
-//! its manifest. The same rows, parameters and salt give the same bytes,
-//! whatever the order of the rows.
+//! [`ingest`] reads their files into the [`store`], [`rules`] pick from it what
+//! enough of them agree on; [`feed`] reads plain rows instead. Either way
+//! [`build`](mod@build) turns the rows into a list file and its manifest, and
+//! [`change`] says how far that is from the last one. The same rows, parameters
+//! and salt give the same bytes, whatever the order of the rows.
 
 pub mod build;
+pub mod change;
 pub mod feed;
+pub mod ingest;
+pub mod rules;
+pub mod store;
 
 mod work;
 
 pub use build::{BuildError, Built, Parameters, build, build_watched};
-pub use feed::{BadRow, Feed, FeedError, Row};
+pub use change::Change;
+pub use feed::{BadRow, Feed, FeedError, Row, RowHash};
+pub use ingest::Format;
+pub use rules::Rules;
+pub use store::Store;

@@ -5,12 +5,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use presend::HashList;
 use presend::hash::views::ViewSet;
 use presend::list::delta;
-use presend::publish::{self, Built, Feed, Parameters};
+use presend::publish::rules::Selection;
+use presend::publish::{self, Built, Change, Feed, Parameters, Rules, Store};
+
+mod explain;
+mod ingest;
 
 /// Builds presend hash lists from feeds.
 #[derive(Parser)]
@@ -22,7 +26,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build a list file and its manifest from feeds.
+    /// Take what a source sends into the store.
+    ///
+    /// Exit code 0 when every entry was read, 1 when some were not and the rest was taken, 2
+    /// when nothing of a file was taken.
+    Ingest(ingest::Ingest),
+    /// Say why a hash is on the list or off it.
+    ///
+    /// Exit code 0 when it is on the list, 1 when it is not.
+    Explain(explain::Explain),
+    /// Build a list file and its manifest, from a store and rules or from feeds.
     ///
     /// Takes about 320 bytes of memory for every row: 0.3 GB for a million, 2.8 GB for ten.
     Build(Build),
@@ -38,6 +51,7 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("from").args(["feed", "store"]).required(true))]
 struct Build {
     /// Name of the list: a-z, 0-9 and -.
     #[arg(long, value_name = "NAME")]
@@ -46,8 +60,24 @@ struct Build {
     #[arg(long, value_name = "N")]
     version: u64,
     /// Feeds: CSV with a header `algorithm,hex[,category][,quality]`, or lines of `pdq <hex>`.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     feed: Vec<PathBuf>,
+    /// The store that `ingest` fills.
+    #[arg(long, value_name = "FILE", requires = "rules")]
+    store: Option<PathBuf>,
+    /// Which of the store's entries go on the list.
+    #[arg(long, value_name = "FILE", requires = "store")]
+    rules: Option<PathBuf>,
+    /// The last released list, which the rules' `max-change-percent` is about [default: the one
+    /// in --out].
+    #[arg(long, value_name = "FILE", requires = "store")]
+    last: Option<PathBuf>,
+    /// There is no last release to compare with.
+    #[arg(long, requires = "store", conflicts_with = "last")]
+    first: bool,
+    /// Build even if more changes than the rules let through.
+    #[arg(long, requires = "store")]
+    accept_change: bool,
     /// How well entries are hidden against how much is found.
     #[arg(long, default_value = "balanced", value_name = "open|balanced|strict")]
     profile: String,
@@ -60,7 +90,8 @@ struct Build {
     /// Leave bad rows out instead of refusing to build.
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Print the manifest instead of a summary.
+    /// Print the manifest instead of a summary; with --store also what was left out and what
+    /// changed: `{"manifest", "selection", "change"}`.
     #[arg(long)]
     json: bool,
 }
@@ -86,18 +117,21 @@ struct Pack {
 }
 
 fn main() -> ExitCode {
+    let good = |()| ExitCode::SUCCESS;
     let done = match Cli::parse().command {
-        Command::Build(command) => command.run(),
-        Command::Diff(command) => command.run(),
-        Command::Pack(command) => command.run(),
+        Command::Ingest(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Build(command) => command.run().map(good),
+        Command::Diff(command) => command.run().map(good),
+        Command::Pack(command) => command.run().map(good),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "presend-publish", &mut script);
-            print(&script)
+            print(&script).map(good)
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             eprintln!("presend-publish: {message}");
             ExitCode::from(2)
@@ -107,29 +141,95 @@ fn main() -> ExitCode {
 
 impl Build {
     fn run(self) -> Result<(), String> {
-        let feed = self.read_feeds()?;
+        let (feed, picked) = match (&self.store, &self.rules) {
+            (Some(store), Some(rules)) => {
+                let rules = read_rules(rules)?;
+                let last = self.last()?;
+                let store = Store::open(store).map_err(|error| at(store, &error))?;
+                let bar = progress("choosing");
+                let selection = rules.select(&store, &mut |done| {
+                    bar.set_position((done * 100.0) as u64);
+                });
+                bar.finish_and_clear();
+                let mut selection = selection.map_err(|error| error.to_string())?;
+                let feed = std::mem::take(&mut selection.feed);
+                (feed, Some((rules, selection, last)))
+            }
+            _ => (self.read_feeds()?, None),
+        };
         let parameters = Parameters {
             id: self.id.clone(),
             version: self.version,
             profile: self.profile.clone(),
             salt: self.salt,
         };
-        let bar = ProgressBar::new(100).with_style(
-            ProgressStyle::with_template("{bar:30} {percent} %, {eta} left")
-                .unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
+        let bar = progress("building");
         let built = publish::build_watched(&parameters, &feed, &mut |done| {
             bar.set_position((done * 100.0) as u64);
         });
         bar.finish_and_clear();
         let built = built.map_err(|error| error.to_string())?;
+        let picked = match picked {
+            Some((rules, selection, last)) => {
+                Some((selection, self.gate(&rules, last.as_ref(), &built, &feed)?))
+            }
+            None => None,
+        };
         let manifest = serde_json::to_string_pretty(&built.manifest)
             .map_err(|error| format!("the manifest cannot be written: {error}"))?;
         fs::create_dir_all(&self.out).map_err(|error| at(&self.out, &error))?;
         replace(&self.out.join(&built.manifest.file), &built.list)?;
         replace(&self.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;
-        let text = if self.json { manifest } else { summary(&built) };
+        let text = match (&picked, self.json) {
+            (None, true) => manifest,
+            (None, false) => summary(&built),
+            (Some((selection, change)), true) => {
+                let json = serde_json::json!({
+                    "manifest": built.manifest,
+                    "selection": { "hashes": selection.hashes, "left_out": selection.left_out },
+                    "change": change,
+                });
+                format!("{json:#}")
+            }
+            (Some((selection, change)), false) => {
+                format!("{}\n{}", choice(selection, change.as_ref()), summary(&built))
+            }
+        };
         print(format!("{text}\n").as_bytes())
+    }
+
+    /// The last release: named, in the output folder, or said not to be.
+    fn last(&self) -> Result<Option<HashList>, String> {
+        let in_out = self.out.join(format!("{}.presend", self.id));
+        match &self.last {
+            _ if self.first => Ok(None),
+            Some(last) => open(last).map(Some),
+            None if in_out.exists() => open(&in_out).map(Some),
+            None => Err(format!(
+                "{} is not there to compare with: name the last release by --last, or say --first",
+                in_out.display()
+            )),
+        }
+    }
+
+    fn gate(
+        &self,
+        rules: &Rules,
+        last: Option<&HashList>,
+        built: &Built,
+        feed: &Feed,
+    ) -> Result<Option<Change>, String> {
+        let Some(last) = last else { return Ok(None) };
+        let new = HashList::open(built.list.clone()).map_err(|error| error.to_string())?;
+        let change = Change::between(last, &new, feed);
+        let (percent, most) = (change.percent(), rules.max_change_percent());
+        if percent > most && !self.accept_change {
+            return Err(format!(
+                "{} entries come and {} go of {} in the last release: {percent:.1} %, and the rules let {most} % through. Nothing is written. If that is meant, say --accept-change",
+                change.added, change.removed, change.last
+            ));
+        }
+        Ok(Some(change))
     }
 
     fn read_feeds(&self) -> Result<Feed, String> {
@@ -177,6 +277,35 @@ impl Pack {
 fn open(path: &Path) -> Result<HashList, String> {
     let bytes = fs::read(path).map_err(|error| at(path, &error))?;
     HashList::open(bytes).map_err(|error| at(path, &error))
+}
+
+fn read_rules(path: &Path) -> Result<Rules, String> {
+    let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
+    Rules::parse(&text).map_err(|error| at(path, &error))
+}
+
+/// A bar on standard error, and only where somebody watches.
+fn progress(what: &'static str) -> ProgressBar {
+    ProgressBar::new(100).with_message(what).with_style(
+        ProgressStyle::with_template("{msg} {bar:30} {percent} %, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
+}
+
+fn choice(selection: &Selection, change: Option<&Change>) -> String {
+    let left_out: Vec<String> = selection
+        .left_out
+        .iter()
+        .map(|(reason, hashes)| format!("{hashes} {}", explain::in_words(*reason)))
+        .collect();
+    let left_out = if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") };
+    let change = change.map_or("no last release to compare with".to_owned(), |change| {
+        format!(
+            "since the last release: {} of {} added, {} removed",
+            change.added, change.last, change.removed
+        )
+    });
+    format!("{} hashes in the store; the rules leave out: {left_out}\n{change}", selection.hashes)
 }
 
 fn summary(Built { manifest, .. }: &Built) -> String {

@@ -38,6 +38,65 @@ impl RowHash {
             Self::Exact(digest) => digest.algorithm(),
         }
     }
+
+    /// Every hash that a text may stand for: `ALGORITHM:HEX`, or digits alone, of
+    /// which several algorithms may have the length.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn candidates(text: &str) -> Result<Vec<Self>, String> {
+        if let Some((algorithm, hex)) = text.split_once(':') {
+            return Ok(vec![Self::from_hex(read_algorithm(algorithm)?, hex)?]);
+        }
+        let of = Algorithm::ALL.map(|algorithm| Self::from_hex(algorithm, text).ok());
+        let of: Vec<_> = of.into_iter().flatten().collect();
+        if of.is_empty() {
+            return Err("expected 32, 40 or 64 hexadecimal digits, or ALGORITHM:HEX".to_owned());
+        }
+        Ok(of)
+    }
+
+    /// Reads hexadecimal digits. The error says what was expected, never the hash.
+    pub(super) fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, String> {
+        let digits = 2 * algorithm.bytes();
+        let bytes = decode_hex(hex).filter(|bytes| bytes.len() == algorithm.bytes());
+        let bytes = bytes.ok_or_else(|| {
+            format!("expected {digits} hexadecimal digits for {}", algorithm.name())
+        })?;
+        Ok(match <[u8; 32]>::try_from(bytes.as_slice()) {
+            Ok(bytes) if algorithm.is_perceptual() => {
+                Self::Perceptual(PerceptualHash::from_bytes(bytes))
+            }
+            _ => Self::Exact(Digest::new(algorithm, bytes).ok_or("not a digest")?),
+        })
+    }
+
+    /// Hexadecimal digits, as feeds write them.
+    pub(super) fn to_hex(&self) -> String {
+        match self {
+            Self::Perceptual(hash) => hash.to_hex(),
+            Self::Exact(digest) => {
+                digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+            }
+        }
+    }
+}
+
+/// The algorithm of a feed's row.
+pub(super) fn read_algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let known: Vec<_> = Algorithm::ALL.map(Algorithm::name).into();
+        format!("unknown algorithm; presend knows {}", known.join(", "))
+    })
+}
+
+/// A PDQ quality; none when the text is empty.
+pub(super) fn read_quality(text: &str) -> Result<Option<u8>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let quality = text.parse::<u8>().ok().filter(|quality| *quality <= 100);
+    quality.map(Some).ok_or_else(|| "`quality` is not a number from 0 to 100".to_owned())
 }
 
 /// A row that is not an entry.
@@ -213,26 +272,12 @@ fn read_row(
     category: &str,
     quality: Option<&str>,
 ) -> Result<Option<Row>, String> {
-    let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| {
-        let known: Vec<_> = Algorithm::ALL.map(Algorithm::name).into();
-        format!("unknown algorithm; presend knows {}", known.join(", "))
-    })?;
-    let digits = 2 * algorithm.bytes();
-    let bytes = decode_hex(hex).filter(|bytes| bytes.len() == algorithm.bytes());
-    let bytes = bytes
-        .ok_or_else(|| format!("expected {digits} hexadecimal digits for {}", algorithm.name()))?;
-    let hash = match <[u8; 32]>::try_from(bytes.as_slice()) {
-        Ok(bytes) if algorithm.is_perceptual() => {
-            if let Some(quality) = quality.filter(|quality| !quality.is_empty()) {
-                let quality = quality.parse::<u8>().ok().filter(|quality| *quality <= 100);
-                if quality.ok_or("`quality` is not a number from 0 to 100")? <= LOW_QUALITY {
-                    return Ok(None);
-                }
-            }
-            RowHash::Perceptual(PerceptualHash::from_bytes(bytes))
-        }
-        _ => RowHash::Exact(Digest::new(algorithm, bytes).ok_or("not a digest")?),
-    };
+    let hash = RowHash::from_hex(read_algorithm(algorithm)?, hex)?;
+    if let (RowHash::Perceptual(_), Some(quality)) = (&hash, quality)
+        && read_quality(quality)?.is_some_and(|quality| quality <= LOW_QUALITY)
+    {
+        return Ok(None);
+    }
     Ok(Some(Row { hash, category: category.to_owned() }))
 }
 

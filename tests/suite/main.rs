@@ -7,6 +7,7 @@ mod delta;
 mod demo;
 mod fast;
 mod hook;
+mod ingest;
 mod jpeg;
 mod layers;
 mod lists;
