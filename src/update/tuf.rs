@@ -443,7 +443,12 @@ impl Update<'_> {
             false => String::new(),
         };
         let file = format!("metadata/{version}{}", role.file());
-        let bytes = self.fetch(role, &file, meta.length.unwrap_or(most).min(most))?;
+        let bytes = match self.fetch(role, &file, meta.length.unwrap_or(most).min(most)) {
+            Err(TufError::TooLong(role)) if meta.length.is_some_and(|length| length <= most) => {
+                return Err(TufError::OtherContents(role));
+            }
+            fetched => fetched?,
+        };
         if meta.is_of(&bytes) { Ok(bytes) } else { Err(TufError::OtherContents(role.clone())) }
     }
 

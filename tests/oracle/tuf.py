@@ -24,8 +24,11 @@ TARGETS = {"delegations": "b.bin", "a-list-under-another-name": "other.presend"}
 # python-tuf looks at the clock of today, before what has expired in the fixtures did.
 UNSEEN = {"an-expired-root", "an-expired-timestamp", "an-expired-snapshot", "expired-targets"}
 
-# python-tuf 7.0.1 counts a key twice that has two names; presend once.
-STRICTER = {"the-same-key-under-two-names"}
+# Where presend and python-tuf 7.0.1 are known to differ.
+DIFFERENT = {
+    "the-same-key-under-two-names": "python-tuf counts such a key twice",
+    "a-recovered-snapshot-key": "python-tuf keeps the timestamp, where 5.3.11 deletes it with the snapshot",
+}
 
 requests = []
 
@@ -110,7 +113,7 @@ def main(command):
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     differing = 0
-    for state in sorted(path.name for path in DATA.iterdir() if path.name not in UNSEEN | STRICTER):
+    for state in sorted(path.name for path in DATA.iterdir() if path.name not in UNSEEN | DIFFERENT.keys()):
         for before in ("base", "release-2"):
             with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
                 for folder in (ours, theirs):

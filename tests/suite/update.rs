@@ -369,6 +369,19 @@ fn a_timestamp_by_a_stolen_key_is_forgotten_with_the_key() {
 }
 
 #[test]
+fn a_snapshot_by_a_stolen_key_is_forgotten_with_the_key() {
+    let folder = Temporary::new();
+    let store = folder.store();
+    assert_eq!(update(&store, &State("base")), Answer::Updated);
+    assert_eq!(update(&store, &State("a-fast-forwarded-snapshot")), Answer::Current);
+    assert!(!matches!(update(&store, &State("release-2")), Answer::Updated));
+    assert_eq!(version(&store), Some(1));
+    // The timestamp's key stays, and so would what it says of the snapshot.
+    assert_eq!(update(&store, &State("a-recovered-snapshot-key")), Answer::Updated);
+    assert_eq!(version(&store), Some(2));
+}
+
+#[test]
 fn a_list_under_another_name_or_id_is_refused() {
     assert_eq!(said("base", "a-list-under-another-name"), "the repository has no such target");
     let folder = Temporary::new();

@@ -174,6 +174,13 @@ def recovered_online_keys(repo, lists):
 
 
 @case
+def a_recovered_snapshot_key(repo, lists):
+    repo.rotate("snapshot", "snapshot-2-p256")
+    repo.new_root()
+    release_2(repo, lists)
+
+
+@case
 def unknown_fields(repo, lists):
     repo.root.unrecognized_fields["x-note"] = {"a": 1, "a b": [True, None, -2], "é\n\"\\": "é\n\"\\"}
     for key in repo.root.keys.values():
@@ -377,6 +384,14 @@ def a_fast_forwarded_timestamp_of_the_same_release(repo, lists):
 
 
 @case
+def a_fast_forwarded_snapshot(repo, lists):
+    """By whoever stole both online keys."""
+    repo.snapshot.version = 2**53
+    repo.write("snapshot")
+    repo.release(["timestamp"])
+
+
+@case
 def a_path_that_escapes(repo, lists):
     """The name is signed; a client may only ever ask for it."""
     repo.targets.targets["../../demo.presend"] = TargetFile.from_data("x", lists[1], ["sha256"])
@@ -397,12 +412,11 @@ if __name__ == "__main__":
     base = Repository(lists).files
     for name, change in {"base": lambda *_: None, **CASES}.items():
         repo = Repository(lists)
-        if name != "base":
-            # ECDSA signs the same differently: begin from the same bytes.
-            repo.files = dict(base)
-            for role in ("targets", "snapshot"):
-                repo.put(role, base[f"metadata/1.{role}.json"])
-            repo.files["metadata/timestamp.json"] = base["metadata/timestamp.json"]
+        # ECDSA signs the same differently: begin from the same bytes.
+        repo.files = dict(base)
+        for role in ("targets", "snapshot"):
+            repo.put(role, base[f"metadata/1.{role}.json"])
+        repo.files["metadata/timestamp.json"] = base["metadata/timestamp.json"]
         change(repo, lists)
         for path, data in repo.files.items():
             if name == "base" or base.get(path) != data:
