@@ -41,6 +41,8 @@
 //! - `onnxruntime`: runs them on a shared library of ONNX Runtime that the host
 //!   names.
 //! - `tokio`: the asynchronous [`hook`].
+//! - `update`: fetching signed lists from a TUF repository ([`update`]), over a
+//!   transport that the host gives.
 //! - `publish`: building lists from feed rows ([`publish`]). A client does not
 //!   need it.
 
@@ -56,6 +58,8 @@ pub mod policy;
 #[cfg(feature = "publish")]
 pub mod publish;
 pub mod scanner;
+#[cfg(feature = "update")]
+pub mod update;
 pub mod verdict;
 
 pub use classify::{Classifier, Model, Runtime};

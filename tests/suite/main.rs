@@ -16,6 +16,7 @@ mod pdq;
 mod pre_send;
 mod reference;
 mod scan;
+mod update;
 
 use std::fs;
 use std::path::{Path, PathBuf};
