@@ -268,9 +268,11 @@ fn frames_of(format: Format, bytes: &[u8]) {
         assert_eq!(pictures(&fast), pictures(&seen));
         assert!(fast.len() == pictures(&fast) || fast.last() == seen.last());
     }
-    // Large enough to be reduced, in less memory than the whole picture needs.
-    let large = Limits { pixels: 1 << 23, memory: 4 << 20, ..small };
-    read(format, Fidelity::Fast, bytes, &large);
+    // Large enough for every scale, in less memory than the whole picture needs.
+    if format == Format::Jpeg {
+        let large = Limits { pixels: 1 << 23, memory: 4 << 20, ..small };
+        read(format, Fidelity::Fast, bytes, &large);
+    }
 }
 
 fn read(

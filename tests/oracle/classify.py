@@ -113,7 +113,8 @@ def presend_scores(presend, folder, paths):
     """What presend says of each path: scores by label."""
     name, _, _ = folder.name.rpartition("-")
     # Not check=True: a warning about a picture is an exit status too.
-    scan = subprocess.run([presend, "scan", "--json", "--model", folder, *paths], stdout=subprocess.PIPE)
+    scan = [presend, "scan", "--json", "--fidelity", "full", "--model", folder, *paths]
+    scan = subprocess.run(scan, stdout=subprocess.PIPE)
     answers = {}
     for line in map(json.loads, scan.stdout.splitlines()):
         scores = {

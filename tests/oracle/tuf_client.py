@@ -1,4 +1,4 @@
-"""Compares `examples/tuf_client` with python-tuf: `python tuf.py CLIENT`, with make/tuf-requirements.txt installed.
+"""Compares `examples/tuf_client` with python-tuf: `python tuf_client.py CLIENT`, with make/tuf-requirements.txt installed.
 
 Both follow every repository of tests/data/tuf over HTTP, from a state that they have already to the one under test, and
 have to agree: on whether it is to be trusted, on the versions trusted afterwards, on the order of requests, and on the

@@ -1,4 +1,4 @@
-"""Writes tests/data/tuf with python-tuf: `python -I tuf.py DEMO-2`.
+"""Writes tests/data/tuf with python-tuf: `python tuf_repository.py DEMO-2`.
 
 The file is version 2 of the demonstration list, from `presend list apply` with tests/data/delta/demo-2.delta. `base/` is
 a sound repository. Every other folder holds what differs from it, and is named by its fault, or by what it shows. Keys
