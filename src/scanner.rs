@@ -243,13 +243,12 @@ impl Scanner {
     ) -> Report {
         let start = budget.now();
         let mut scan = Scan::new(self, budget);
-        let stages = AssertUnwindSafe(|| {
-            let outcome = stages(&mut scan);
-            scan.finish(outcome);
-        });
-        if catch_unwind(stages).is_err() {
-            scan.find(Finding::Incomplete(Incomplete::Internal));
+        let stages = catch_unwind(AssertUnwindSafe(|| stages(&mut scan)));
+        // A panic takes nothing back that was found before it.
+        for finding in std::mem::take(&mut scan.search.findings) {
+            scan.find(finding);
         }
+        scan.finish(stages.unwrap_or(Err(Incomplete::Internal.into())));
         scan.findings.extend(scan.looks.labels());
         let (findings, mut timings) = (scan.findings, scan.timings);
         timings.hash = scan.search.hash_time;
@@ -395,9 +394,6 @@ impl<'s> Scan<'s> {
                 if compares { search.compare(frame, number, backgrounds) } else { Ok(()) };
             (compared, looks.look_at(frame, backgrounds))
         };
-        for finding in std::mem::take(&mut self.search.findings) {
-            self.find(finding);
-        }
         Ok(compared.and(looked)?)
     }
 

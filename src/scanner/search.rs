@@ -16,7 +16,7 @@ use crate::verdict::{Finding, Match};
 pub(super) struct Search<'s> {
     scanner: &'s Scanner,
     budget: &'s Budget,
-    /// Found in the frame at hand.
+    /// Found so far.
     pub(super) findings: Vec<Finding>,
     /// For each list, whether a near match was found.
     near: Vec<bool>,
@@ -50,7 +50,6 @@ impl<'s> Search<'s> {
         number: u32,
         backgrounds: &[Background],
     ) -> Result<(), Incomplete> {
-        let mut hashes = Vec::new();
         for &background in backgrounds {
             let budget = self.budget;
             let pdq = timed(budget, &mut self.hash_time, || Pdq::of(frame, background, budget))?;
@@ -59,12 +58,11 @@ impl<'s> Search<'s> {
                 continue;
             }
             let hash = pdq.hash();
-            if !self.seen.contains(&hash) && !hashes.contains(&hash) {
+            if !self.seen.contains(&hash) {
+                self.seen.push(hash);
                 self.look_up(&pdq, number)?;
             }
-            hashes.push(hash);
         }
-        self.seen.extend(hashes);
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use presend::limits::{Clock, Incomplete};
 use presend::publish::{self, Feed, Parameters};
 use presend::scanner::BuildError;
 use presend::verdict::{Match, NotScanned, Part};
-use presend::{Finding, HashList, Limits, Policy, Report, Scanner, Verdict};
+use presend::{
+    Classifier, Finding, HashList, Limits, Model, Policy, Report, Runtime, Scanner, Verdict,
+};
 
 use crate::{read, root};
 
@@ -273,6 +275,29 @@ fn a_panic_below_becomes_a_finding() {
     let report = scanner().scan_frames(&bytes, frames, &Limits::default());
     assert_eq!(report.verdict, Verdict::Block, "what was found before it stays");
     assert!(findings(&report).contains(&incomplete(Incomplete::Internal)));
+}
+
+#[test]
+fn a_near_match_outlives_a_panic_beside_it() {
+    // The classifier looks on a thread of its own, where this clock panics.
+    let here = std::thread::current().id();
+    let clock = Clock::new(move || {
+        assert_eq!(std::thread::current().id(), here, "the clock of another thread");
+        Duration::ZERO
+    });
+    let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
+    let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
+    let rules = String::from_utf8(read(root("src/policy/default.toml"))).expect("text");
+    let policy = Policy::parse(&(rules + "[label.red]\nwarn = 1.0\n")).expect("a policy");
+    let scanner = Scanner::builder().list(demo()).classifier(classifier).policy(policy);
+    let bytes = read(root("tests/data/media/test-picture-halved-q50.jpg"));
+    let limits = Limits { clock, ..Limits::default() };
+    let report = scanner.build().expect("parts").scan(&bytes, &limits);
+    assert_eq!(report.verdict, Verdict::Block);
+    assert!(findings(&report).contains(&near(Dihedral::Identity, 0)));
+    // On one core there is no other thread.
+    let alone = std::thread::available_parallelism().map_or(1, usize::from) == 1;
+    assert!(alone || findings(&report).contains(&incomplete(Incomplete::Internal)));
 }
 
 #[test]
