@@ -49,6 +49,7 @@ impl Pdq {
             return Ok(Self { coefficients: [0.0; 256], quality: 0, small: Small::blank() });
         }
         let (rows, columns) = (frame.rows(), frame.columns());
+        let _operators = budget.reserve(Operator::memory(rows, columns))?;
         let mut tents: Sampler<64> = Sampler::new(Operator::pdq(rows), Operator::pdq(columns));
         let mut means: Sampler<SIDE> =
             Sampler::new(Operator::means(rows, SIDE), Operator::means(columns, SIDE));

@@ -18,6 +18,12 @@ struct Taps {
 }
 
 impl Operator {
+    /// Bytes that those of a picture hold while they are made: each pixel of a side
+    /// has a part in hardly more than one sample.
+    pub(super) fn memory(rows: Axis, columns: Axis) -> u64 {
+        16 * (rows.count() + columns.count()) as u64 + (1 << 17)
+    }
+
     /// PDQ's two box filters at its 64 samples of a side.
     pub(super) fn pdq(axis: Axis) -> Self {
         let side = axis.length as usize;
@@ -55,11 +61,6 @@ impl Operator {
             Taps::of(first, &weights, axis)
         });
         Self(taps.collect())
-    }
-
-    /// Bytes of one.
-    fn memory(&self) -> u64 {
-        self.0.iter().map(|taps| 4 * taps.weights.len() as u64 + size_of::<Taps>() as u64).sum()
     }
 }
 
@@ -115,14 +116,14 @@ impl<const N: usize> Sampler<N> {
         }
     }
 
-    /// Bytes that it holds at most.
+    /// Bytes of rows that it holds at most.
     pub(super) fn memory(&self, width: usize) -> u64 {
         let ends = self.down.0.iter().map(Taps::end);
         let begun = ends
             .enumerate()
             .map(|(n, end)| self.down.0[n..].iter().take_while(|taps| taps.first < end).count());
         let rows = begun.max().unwrap_or(0) as u64;
-        self.down.memory() + self.across.memory() + 4 * (rows * width as u64 + (N * N) as u64)
+        4 * rows * width as u64
     }
 
     pub(super) fn push(&mut self, row: &[f32]) {
