@@ -55,8 +55,7 @@ impl Format {
 pub enum Fidelity {
     /// As much as a hash and a classifier need: of a large JPEG file, or of the rows
     /// of an opaque PNG file, the means of 2 x 2, 4 x 4 or 8 x 8 pixels, see
-    /// [`Frame::scale`]. Whatever is unusual
-    /// about a file is decoded in full.
+    /// [`Frame::scale`]. Whatever is unusual about a file is decoded in full.
     #[default]
     Fast,
     /// Every pixel.

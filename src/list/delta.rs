@@ -219,8 +219,8 @@ impl HashList {
 
 /// Whether `new` is a later edition in which equal keys have equal fingerprints.
 fn follows(old: &Header, new: &Header) -> Result<(), DeltaError> {
-    let kind = |header: &Header| (header.id.clone(), header.salt, header.band_bits);
-    if kind(old) != kind(new) {
+    let kind = |header: &Header| (header.salt, header.band_bits);
+    if old.id != new.id || kind(old) != kind(new) {
         return Err(DeltaError::Unrelated);
     }
     if old.fingerprint_bits != new.fingerprint_bits {

@@ -142,9 +142,7 @@ impl<'a> Picture<'a> {
         let frame = canvas.draw(patch, &rgba(self.layout, buffer))?;
         Ok(Decoded { frame: frame.with_orientation(self.orientation), memory })
     }
-}
 
-impl<'a> Picture<'a> {
     /// The means of the rows as they come.
     fn reduced(&mut self) -> Result<Decoded<'a>, Fault> {
         let (width, height) = self.size;

@@ -165,11 +165,6 @@ impl Skip {
         }
         if taken == 0 { 127 << 4 } else { squares << 16 | passed << 4 | taken }
     }
-
-    fn energy(&self, k: usize, value: i32) -> f32 {
-        let level = value as f32 * self.steps[k.min(63)];
-        level * level
-    }
 }
 
 impl<'a> Bits<'a> {
@@ -234,14 +229,9 @@ impl<'a> Bits<'a> {
                 k = if ends == 1 { 64 } else { end };
                 continue;
             }
-            let (symbol, value) = self.decode(table)?;
-            k += usize::from(symbol >> 4);
-            if value != 0 {
-                energy += skip.energy(k, value);
-            } else if symbol != 0xf0 {
-                break;
-            }
-            k += 1;
+            let (next, squared) = self.skip_one(table, skip, k)?;
+            energy += squared;
+            k = next;
         }
         if energy + most as f32 > MOST_ENERGY {
             return before.check_ac(table, skip, first);
@@ -249,19 +239,27 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
+    /// Passes over one AC symbol at `k`: what is next, 64 for none, and the square
+    /// of its coefficient.
+    #[inline(always)]
+    fn skip_one(&mut self, table: &Table, skip: &Skip, k: usize) -> Result<(usize, f32), BadCode> {
+        let (symbol, value) = self.decode(table)?;
+        let at = k + usize::from(symbol >> 4);
+        if value == 0 {
+            return Ok((if symbol == 0xf0 { at + 1 } else { 64 }, 0.0));
+        }
+        let level = value as f32 * skip.steps[at.min(63)];
+        Ok((at + 1, level * level))
+    }
+
     /// The same symbol by symbol.
     #[inline(never)]
     fn check_ac(mut self, table: &Table, skip: &Skip, first: usize) -> Result<(), BadCode> {
         let (mut k, mut energy) = (first, 0.0);
         while k < 64 {
-            let (symbol, value) = self.decode(table)?;
-            k += usize::from(symbol >> 4);
-            if value != 0 {
-                energy += skip.energy(k, value);
-            } else if symbol != 0xf0 {
-                break;
-            }
-            k += 1;
+            let (next, squared) = self.skip_one(table, skip, k)?;
+            energy += squared;
+            k = next;
         }
         if energy > MOST_ENERGY { Err(BadCode) } else { Ok(()) }
     }
