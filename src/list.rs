@@ -208,16 +208,10 @@ struct Search<'l> {
 impl Search<'_> {
     /// Looks for up to [`BATCH`] more keys.
     fn adds_a_match(&mut self, keys: &[bands::Key]) -> bool {
-        let mut prints = self.fingerprinter.fingerprints(keys, &mut self.blocks);
-        let mut passed = self.sections.bloom.may_hold(prints.clone());
-        while passed != 0 {
-            let skipped = passed.trailing_zeros();
-            // Twice: one shift by all 64 bits would be none.
-            passed = passed >> skipped >> 1;
-            if let Some(print) = prints.nth(skipped as usize) {
-                self.passed[self.filled] = print;
-                self.filled += 1;
-            }
+        let prints = self.fingerprinter.fingerprints(keys, &mut self.blocks);
+        for print in self.sections.bloom.may_hold(prints) {
+            self.passed[self.filled] = print;
+            self.filled += 1;
         }
         if self.filled < BATCH {
             return false;

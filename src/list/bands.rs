@@ -163,7 +163,7 @@ impl fmt::Debug for Probes {
 }
 
 /// Keys that are tried side by side.
-pub(crate) const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 256;
 
 struct Batch<'e, E> {
     keys: [Key; BATCH],

@@ -5,6 +5,7 @@
 //! It is made from the fingerprints alone, so it tells no more about the
 //! entries than they do. docs/decisions/filter.md says why it is not larger.
 
+use super::bands::BATCH;
 use super::fingerprints::Fingerprint;
 
 /// The filter, a whole number of words.
@@ -14,15 +15,22 @@ pub(crate) struct Bloom<'a> {
 }
 
 impl Bloom<'_> {
-    /// Bit n is clear if print n, of up to 64, was not put in.
-    pub(crate) fn may_hold(&self, prints: impl Iterator<Item = Fingerprint>) -> u64 {
+    /// Those of up to [`BATCH`] prints that may have been put in.
+    pub(crate) fn may_hold(
+        &self,
+        prints: impl Iterator<Item = Fingerprint> + Clone,
+    ) -> impl Iterator<Item = Fingerprint> {
         let words = self.words.as_chunks::<WORD>().0;
-        // Without a branch, so that the CPU fetches many words side by side.
-        prints.enumerate().fold(0, |passed, (n, print)| {
-            let (word, bits) = place(print, words.len());
-            let word = words.get(word).map_or(0, |&word| u64::from_le_bytes(word));
-            passed | u64::from(word & bits == bits) << n
-        })
+        // All words first, with nothing else to do: the CPU waits for many side by side.
+        let mut found = [0; BATCH];
+        for (found, print) in found.iter_mut().zip(prints.clone()) {
+            let word = words.get(word(print, words.len()));
+            *found = word.map_or(0, |&word| u64::from_le_bytes(word));
+        }
+        prints
+            .zip(found)
+            .filter(|&(print, word)| word & bits(print) == bits(print))
+            .map(|(print, _)| print)
     }
 }
 
@@ -31,8 +39,7 @@ pub(crate) fn encode(prints: &[Fingerprint]) -> Vec<u8> {
     let mut words = vec![0u64; words(prints.len() as u64) as usize];
     let length = words.len();
     for &print in prints {
-        let (word, bits) = place(print, length);
-        words[word] |= bits;
+        words[word(print, length)] |= bits(print);
     }
     words.into_iter().flat_map(u64::to_le_bytes).collect()
 }
@@ -42,13 +49,16 @@ pub(crate) fn words(prints: u64) -> u64 {
     prints.div_ceil(8).max(1)
 }
 
-/// The word, by the fingerprint's first 32 bits, and four bits of it, by the 24
-/// that follow.
-fn place(print: Fingerprint, words: usize) -> (usize, u64) {
-    let first = (print >> 64) as u64;
-    let word = ((first >> 32) * words as u64) >> 32;
-    let bit = |from: u32| 1 << (first >> from & 63);
-    (word as usize, bit(26) | bit(20) | bit(14) | bit(8))
+/// The number of the word, by the fingerprint's first 32 bits.
+fn word(print: Fingerprint, words: usize) -> usize {
+    (((print >> 96) as u64 * words as u64) >> 32) as usize
+}
+
+/// Four bits of the word, by the 24 that follow.
+fn bits(print: Fingerprint) -> u64 {
+    let next = (print >> 64) as u64;
+    let bit = |from: u32| 1 << (next >> from & 63);
+    bit(26) | bit(20) | bit(14) | bit(8)
 }
 
 /// Bytes of a word.
@@ -70,8 +80,8 @@ mod tests {
         let prints: Vec<Fingerprint> = (0..20_000).map(print).collect();
         let words = encode(&prints);
         let bloom = Bloom { words: &words };
-        let passes = |range: std::ops::Range<u32>| -> u32 {
-            range.map(|n| bloom.may_hold([print(n)].into_iter()) as u32).sum()
+        let passes = |range: std::ops::Range<u32>| -> usize {
+            range.map(|n| bloom.may_hold([print(n)].into_iter()).count()).sum()
         };
         assert_eq!(passes(0..20_000), 20_000);
         // An ideal filter of 8 bits a key and four of them set passes 2.4 %.

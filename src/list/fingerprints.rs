@@ -58,6 +58,18 @@ pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
     fingerprints.max(1).ilog2().saturating_sub(4)
 }
 
+/// Where to look for a fingerprint.
+#[derive(Clone, Copy, Default)]
+struct Guess {
+    /// Its bucket.
+    start: usize,
+    end: usize,
+    /// Its place, and the remainder that stands there.
+    at: usize,
+    found: u64,
+    remainder: u64,
+}
+
 /// Fingerprints in ascending order, cut into buckets by their first bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Table<'a> {
@@ -105,22 +117,41 @@ impl Table<'_> {
 
     /// Whether any of up to [`BATCH`] fingerprints is there.
     pub(crate) fn holds_any(&self, prints: &[Fingerprint]) -> bool {
-        let mut buckets = [(0, 0, 0); BATCH];
-        for (bucket, &print) in buckets.iter_mut().zip(prints) {
-            let (number, remainder) = self.split(print);
-            let bounds = self.start(number).zip(self.start(number + 1));
-            let (start, end) = bounds.unwrap_or_default();
-            *bucket = (start, end, remainder);
+        let mut guesses = [Guess::default(); BATCH];
+        for (guess, &print) in guesses.iter_mut().zip(prints) {
+            *guess = self.guess(print);
         }
-        let buckets = &buckets[..prints.len()];
-        // The first of each bucket first: where they are is fetched side by side.
-        let is_first =
-            |&(start, end, remainder)| start < end && self.remainder(start) == Some(remainder);
-        let is_behind = |&(start, end, remainder): &(usize, usize, u64)| {
-            (start + 1..end).fold(false, |found, n| found | (self.remainder(n) == Some(remainder)))
+        let guesses = &mut guesses[..prints.len()];
+        // Of all what stands there first: the CPU waits for many side by side.
+        for guess in guesses.iter_mut() {
+            guess.found = self.remainder(guess.at).unwrap_or_default();
+        }
+        guesses.iter().any(|guess| self.is_right(guess))
+    }
+
+    /// Where a fingerprint would be if those of its bucket stood at even distances.
+    fn guess(&self, print: Fingerprint) -> Guess {
+        let (number, remainder) = self.split(print);
+        let bounds = self.start(number).zip(self.start(number + 1));
+        let (start, end) = bounds.unwrap_or_default();
+        let part = u128::from(remainder) * (end - start) as u128;
+        let at = start + (part >> self.remainder_bits) as usize;
+        Guess { start, end, at, remainder, found: 0 }
+    }
+
+    /// Whether the fingerprint is in its bucket, looked for from the guess on.
+    fn is_right(&self, guess: &Guess) -> bool {
+        let &Guess { start, end, at, remainder, found } = guess;
+        if start == end {
+            return false;
+        }
+        let at_or_beyond = |n: &usize| self.remainder(*n).is_none_or(|other| other >= remainder);
+        let nearest = if found < remainder {
+            (at + 1..end).find(at_or_beyond)
+        } else {
+            (start..at + 1).rev().take_while(at_or_beyond).last()
         };
-        buckets.iter().fold(false, |found, bucket| found | is_first(bucket))
-            || buckets.iter().any(is_behind)
+        nearest.is_some_and(|n| self.remainder(n) == Some(remainder))
     }
 
     /// The bucket's number, and the remainder.
@@ -266,9 +297,13 @@ mod tests {
     #[test]
     fn the_table_holds_what_was_put_in_and_nothing_else() {
         let print = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 68 << 68;
-        let mut prints: Vec<Fingerprint> = (1..2000).map(print).collect();
-        prints.sort_unstable();
-        for bucket_bits in [3, 4, 7] {
+        // At even distances, and crowded towards the front of the first buckets.
+        let crowded = |n: u128| print(n) >> (n % 40) >> 68 << 68;
+        let all = [(1..2000).map(print).collect(), (1..2000).map(crowded).collect()];
+        for (prints, bucket_bits) in
+            all.iter().flat_map(|prints: &BTreeSet<_>| [3, 4, 7].map(|bits| (prints, bits)))
+        {
+            let prints: Vec<Fingerprint> = prints.iter().copied().collect();
             let remainder_bits = 60 - bucket_bits;
             let (index, remainders) = encode(&prints, bucket_bits, remainder_bits);
             assert_eq!(
