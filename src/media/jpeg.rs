@@ -68,7 +68,7 @@ fn decode<'a>(
     } else {
         Passes::One
     };
-    let depth = Depth::of(shown.block);
+    let depth = Depth::of(shown);
     let memory = budget.reserve(shown.output_bytes())?;
     let _working = budget.reserve(working_memory(shown, passes, depth))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };

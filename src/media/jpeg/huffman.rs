@@ -127,6 +127,16 @@ pub(super) struct Skip {
     most: [u64; 65],
 }
 
+/// One AC symbol that was passed.
+struct Passed {
+    /// The place behind its coefficient; 64 where the block ends.
+    end: usize,
+    /// The coefficient, as it was sent.
+    value: i32,
+    /// The square of it.
+    squared: f32,
+}
+
 impl Skip {
     pub(super) fn new(table: &Table, steps: [f32; 64]) -> Self {
         let mut most = [0; 65];
@@ -204,17 +214,25 @@ impl<'a> Bits<'a> {
         Ok((symbol, extend(self.take(size), size)))
     }
 
-    /// Passes over the AC symbols of a block from `k` on. One that holds more than
-    /// samples can show is no good code.
+    /// Reads the AC coefficients that `low` has room for, and passes over the
+    /// others. A block that holds more than samples can show is no good code.
     #[inline(always)]
     pub(super) fn skip_ac(
         &mut self,
         table: &Table,
         skip: &Skip,
-        first: usize,
+        low: &mut [i16],
     ) -> Result<(), BadCode> {
-        let (before, mut k) = (self.clone(), first);
-        let (mut most, mut energy) = (0u64, 0.0);
+        let before = self.clone();
+        let (mut k, mut most, mut energy) = (1, 0u64, 0.0);
+        while k <= low.len() {
+            let next = self.skip_one(table, skip, k)?;
+            if let Some(low) = low.get_mut(next.end.wrapping_sub(2)) {
+                *low = next.value as i16;
+            }
+            energy += next.squared;
+            k = next.end;
+        }
         while k < 64 {
             if self.left < SKIP as i32 {
                 self.refill();
@@ -229,37 +247,37 @@ impl<'a> Bits<'a> {
                 k = if ends == 1 { 64 } else { end };
                 continue;
             }
-            let (next, squared) = self.skip_one(table, skip, k)?;
-            energy += squared;
-            k = next;
+            let next = self.skip_one(table, skip, k)?;
+            energy += next.squared;
+            k = next.end;
         }
         if energy + most as f32 > MOST_ENERGY {
-            return before.check_ac(table, skip, first);
+            return before.check_ac(table, skip);
         }
         Ok(())
     }
 
-    /// Passes over one AC symbol at `k`: what is next, 64 for none, and the square
-    /// of its coefficient.
+    /// Passes over one AC symbol at `k`.
     #[inline(always)]
-    fn skip_one(&mut self, table: &Table, skip: &Skip, k: usize) -> Result<(usize, f32), BadCode> {
+    fn skip_one(&mut self, table: &Table, skip: &Skip, k: usize) -> Result<Passed, BadCode> {
         let (symbol, value) = self.decode(table)?;
         let at = k + usize::from(symbol >> 4);
         if value == 0 {
-            return Ok((if symbol == 0xf0 { at + 1 } else { 64 }, 0.0));
+            let end = if symbol == 0xf0 { at + 1 } else { 64 };
+            return Ok(Passed { end, value, squared: 0.0 });
         }
         let level = value as f32 * skip.steps[at.min(63)];
-        Ok((at + 1, level * level))
+        Ok(Passed { end: at + 1, value, squared: level * level })
     }
 
     /// The same symbol by symbol.
     #[inline(never)]
-    fn check_ac(mut self, table: &Table, skip: &Skip, first: usize) -> Result<(), BadCode> {
-        let (mut k, mut energy) = (first, 0.0);
+    fn check_ac(mut self, table: &Table, skip: &Skip) -> Result<(), BadCode> {
+        let (mut k, mut energy) = (1, 0.0);
         while k < 64 {
-            let (next, squared) = self.skip_one(table, skip, k)?;
-            energy += squared;
-            k = next;
+            let next = self.skip_one(table, skip, k)?;
+            energy += next.squared;
+            k = next.end;
         }
         if energy > MOST_ENERGY { Err(BadCode) } else { Ok(()) }
     }

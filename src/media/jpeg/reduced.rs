@@ -1,29 +1,64 @@
 //! Blocks at a part of their size: means of 8 x 8, 4 x 4 or 2 x 2 samples, straight
 //! from the coefficients.
 
-use super::header::Quantiser;
+use std::array;
 
-/// Writes the block's N x N means to the front of `samples`, and tells how much is
-/// in the block beside its mean, as the sum of the squares of the coefficients.
-pub(super) fn inverse<const N: usize>(
-    basis: &Basis<N>,
-    block: &[i16; 64],
-    quantiser: &Quantiser,
-    samples: &mut [u8],
-    stride: usize,
-) -> f32 {
-    let mut lines = [[0i16; 8]; 8];
+use super::header::{Quantiser, ZIGZAG};
+
+/// Coefficients that are sent first and that [`quarter`] needs.
+pub(super) const LOW: usize = 5;
+
+/// How much is in a block beside its mean: the sum of the squares of the coefficients.
+pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> f32 {
     let mut energy = [0.0; 8];
+    for (block, quantiser) in block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0) {
+        for lane in 0..8 {
+            let level = f32::from(block[lane].wrapping_mul(quantiser[lane]));
+            energy[lane] += level * level;
+        }
+    }
+    let mean = f32::from(block[0].wrapping_mul(quantiser[0]));
+    energy.iter().sum::<f32>() - mean * mean
+}
+
+/// The first coefficients of a block, in the order that they are sent in.
+pub(super) fn low(block: &[i16; 64]) -> [i16; LOW] {
+    array::from_fn(|k| block[usize::from(ZIGZAG[k])])
+}
+
+/// Writes the means of 4 x 4 samples to the front of `samples`: of the block's
+/// mean, its slopes across and down, and its twist.
+#[inline(always)]
+pub(super) fn quarter(low: &[i16; LOW], quantiser: &Quantiser, samples: &mut [u8], stride: usize) {
+    let [mean, across, down, _, twist] = *low;
+    let level = |value: i16, at: usize| i32::from(value.wrapping_mul(quantiser[at]));
+    let left = [level(mean, 0), level(down, 8)];
+    let right = [level(across, 1), level(twist, 9)];
+    let [flat, slope] = QUARTER;
+    for (sign, out) in [1, -1].into_iter().zip(samples.chunks_mut(stride)) {
+        let pass = |[even, odd]: [i32; 2]| {
+            let sum = (1 << (FIRST - 1)) + flat * even + sign * slope * odd;
+            (sum >> FIRST).clamp(i16::MIN.into(), i16::MAX.into())
+        };
+        let (even, odd) = (flat * pass(left), slope * pass(right));
+        let shown = |sum: i32| (((sum + (1 << (SECOND - 1))) >> SECOND) + 128).clamp(0, 255) as u8;
+        if let [first, second, ..] = out {
+            (*first, *second) = (shown(even + odd), shown(even - odd));
+        }
+    }
+}
+
+/// Writes the means of 2 x 2 samples to the front of `samples`.
+pub(super) fn half(block: &[i16; 64], quantiser: &Quantiser, samples: &mut [u8], stride: usize) {
+    let mut lines = [[0i16; 8]; 8];
     for (line, (block, quantiser)) in
         lines.iter_mut().zip(block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0))
     {
         for lane in 0..8 {
             line[lane] = block[lane].wrapping_mul(quantiser[lane]);
-            energy[lane] += f32::from(line[lane]) * f32::from(line[lane]);
         }
     }
-    let mean = f32::from(lines[0][0]);
-    for (down, out) in basis.iter().zip(samples.chunks_mut(stride)) {
+    for (down, out) in HALF.iter().zip(samples.chunks_mut(stride)) {
         let mut sums = [1 << (FIRST - 1); 8];
         for (line, &weight) in lines.iter().zip(down) {
             for (sum, &value) in sums.iter_mut().zip(line) {
@@ -31,13 +66,12 @@ pub(super) fn inverse<const N: usize>(
             }
         }
         let sums = sums.map(|sum| (sum >> FIRST).clamp(i16::MIN.into(), i16::MAX.into()) as i16);
-        for (across, out) in basis.iter().zip(out) {
+        for (across, out) in HALF.iter().zip(out) {
             let products = across.iter().zip(&sums).map(|(&w, &sum)| i32::from(w) * i32::from(sum));
             *out = (((products.sum::<i32>() + (1 << (SECOND - 1))) >> SECOND) + 128).clamp(0, 255)
                 as u8;
         }
     }
-    energy.iter().sum::<f32>() - mean * mean
 }
 
 /// The block's mean, as libjpeg's decode at an eighth of the size rounds it.
@@ -51,16 +85,13 @@ pub(super) fn mean(dc: i16, quantiser: &Quantiser) -> u8 {
 /// the quantiser's steps.) What does shows other samples than its means tell.
 pub(super) const MOST_ENERGY: f32 = 1.5 * 1024.0 * 1024.0;
 
+/// What the mean of half a block's side takes from its first two coefficients, in
+/// 13 fraction bits: see [`HALF`].
+const QUARTER: [i32; 2] = [2896, 2624];
+
 /// Row i is for part i of a block's side: the mean over its samples x of
 /// c(u) / 2 cos((2x + 1) u pi / 16), for u = 0..8, in 13 fraction bits.
-pub(super) type Basis<const N: usize> = [[i16; 8]; N];
-
-/// Means of 4 x 4 samples.
-pub(super) const QUARTER: Basis<2> =
-    [[2896, 2624, 0, -922, 0, 616, 0, -522], [2896, -2624, 0, 922, 0, -616, 0, 522]];
-
-/// Means of 2 x 2 samples.
-pub(super) const HALF: Basis<4> = [
+const HALF: [[i16; 8]; 4] = [
     [2896, 3711, 2676, 1303, 0, -871, -1108, -738],
     [2896, 1537, -2676, -3146, 0, 2102, 1108, -306],
     [2896, -1537, -2676, 3146, 0, -2102, 1108, 306],
@@ -70,3 +101,30 @@ pub(super) const HALF: Basis<4> = [
 /// Fraction bits that the first and the second pass take away.
 const FIRST: u32 = 10;
 const SECOND: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::super::idct;
+    use super::*;
+
+    #[test]
+    fn a_quarter_is_the_mean_of_four_by_four_samples() {
+        let quantiser = array::from_fn(|at| 3 + at as i16 % 7);
+        for n in 0..200i16 {
+            let mut block = [0; 64];
+            for (at, salt) in [(0, 37), (1, 17), (8, 29), (9, 13)] {
+                block[at] = (n.wrapping_mul(salt) % 41) - 20;
+            }
+            let (mut whole, mut means) = ([0; 64], [0; 4]);
+            idct::inverse(&block, &quantiser, &mut whole, 8);
+            quarter(&low(&block), &quantiser, &mut means, 2);
+            for (at, mean) in means.into_iter().enumerate() {
+                let (top, left) = (at / 2 * 4, at % 2 * 4);
+                let rows = whole.chunks(8).skip(top).take(4);
+                let sum: u32 =
+                    rows.flat_map(|row| &row[left..left + 4]).map(|&s| u32::from(s)).sum();
+                assert!((f64::from(sum) / 16.0 - f64::from(mean)).abs() < 1.0, "{n}: {at}");
+            }
+        }
+    }
+}

@@ -4,8 +4,11 @@
 //! it has: zeros, grey, where none came. Without restarts it costs the rest of
 //! the scan.
 
+use std::rc::Rc;
+
 use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
 use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
+use super::reduced::LOW;
 use super::{idct, reduced};
 use crate::limits::Incomplete;
 
@@ -21,26 +24,30 @@ pub(super) struct Grid {
 pub(super) enum Depth {
     /// The first, its mean.
     Dc,
-    /// Those that are sent first, to this one.
-    Low(usize),
+    /// The first [`LOW`].
+    Low,
     /// All of them.
     All,
 }
 
 impl Depth {
-    /// What means of a block need, so many a side. With coefficients behind the
-    /// fourth diagonal those of 4 x 4 samples give no better hashes.
-    pub(super) fn of(block: usize) -> Self {
-        match block {
+    /// What the picture needs, as it is shown. A progressive file's refining scans
+    /// need to know which of the others are zero.
+    pub(super) fn of(shown: &Header) -> Self {
+        match shown.block {
             1 => Self::Dc,
-            2 => Self::Low(13),
+            2 if !shown.progressive => Self::Low,
             _ => Self::All,
         }
     }
 
     /// Coefficients held of a block.
     pub(super) fn held(self) -> usize {
-        if self == Self::Dc { 1 } else { 64 }
+        match self {
+            Self::Dc => 1,
+            Self::Low => LOW,
+            Self::All => 64,
+        }
     }
 }
 
@@ -73,12 +80,17 @@ struct Track {
     /// Blocks of one MCU.
     h: usize,
     v: usize,
+    tables: Rc<Tables>,
+    /// The DC value before.
+    before: i32,
+}
+
+/// What a scan of its kind needs to read a component.
+struct Tables {
     dc: Option<Table>,
     ac: Option<Table>,
     /// Where not all of the AC coefficients are kept.
     skip: Option<Skip>,
-    /// The DC value before.
-    before: i32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,7 +124,8 @@ impl Grid {
     }
 
     /// Row `row` of blocks to lines of samples, `size` a block, and the most that a
-    /// block holds beside its mean; not told of whole blocks.
+    /// block holds beside its mean; told of blocks alone that are held whole and
+    /// shown reduced.
     pub(super) fn render(
         &self,
         row: usize,
@@ -122,23 +135,32 @@ impl Grid {
     ) -> f32 {
         let (stride, held) = (self.across * size, self.across * self.depth.held());
         let coefficients = &self.coefficients[row * held..][..held];
-        if size == 1 {
-            for (&dc, out) in coefficients.iter().zip(samples) {
-                *out = reduced::mean(dc, quantiser);
+        match self.depth {
+            Depth::Dc => {
+                for (&dc, out) in coefficients.iter().zip(samples) {
+                    *out = reduced::mean(dc, quantiser);
+                }
+                return 0.0;
             }
-            return 0.0;
+            Depth::Low => {
+                for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
+                    reduced::quarter(block, quantiser, &mut samples[column * size..], stride);
+                }
+                return 0.0;
+            }
+            Depth::All => {}
         }
         let mut most: f32 = 0.0;
         for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
             let samples = &mut samples[column * size..];
-            most = most.max(match size {
-                2 => reduced::inverse(&reduced::QUARTER, block, quantiser, samples, stride),
-                4 => reduced::inverse(&reduced::HALF, block, quantiser, samples, stride),
-                _ => {
-                    idct::inverse(block, quantiser, samples, stride);
-                    0.0
-                }
-            });
+            if size < 8 {
+                most = most.max(reduced::energy(block, quantiser));
+            }
+            match size {
+                2 => reduced::quarter(&reduced::low(block), quantiser, samples, stride),
+                4 => reduced::half(block, quantiser, samples, stride),
+                _ => idct::inverse(block, quantiser, samples, stride),
+            }
         }
         most
     }
@@ -153,11 +175,22 @@ impl<'a> Entropy<'a> {
         depth: Depth,
     ) -> Result<Self, Incomplete> {
         let kind = kind(header, &scan)?;
-        let tracks = scan.parts.iter().map(|part| {
-            let component = &header.components[part.component];
-            Track::new(markers, part, component, (kind, depth), scan.parts.len())
-        });
-        let tracks = tracks.collect::<Result<Vec<_>, _>>()?;
+        let mut tracks: Vec<Track> = Vec::with_capacity(scan.parts.len());
+        for (n, part) in scan.parts.iter().enumerate() {
+            let quantiser = |part: &Part| &markers.quantisers[part.component];
+            let alike = |other: &Part| {
+                (other.dc, other.ac, quantiser(other)) == (part.dc, part.ac, quantiser(part))
+            };
+            // Tables that two components share stay in the cache.
+            let tables = match scan.parts[..n].iter().position(alike) {
+                Some(other) => tracks[other].tables.clone(),
+                None => Rc::new(Tables::new(markers, part, kind, depth)?),
+            };
+            let Component { h, v, .. } = header.components[part.component];
+            // A lone component comes block by block.
+            let (h, v) = if scan.parts.len() == 1 { (1, 1) } else { (h, v) };
+            tracks.push(Track { component: part.component, h, v, tables, before: 0 });
+        }
         let (across, down) = match scan.parts[..] {
             [Part { component, .. }] => {
                 let component = &header.components[component];
@@ -222,28 +255,23 @@ impl<'a> Entropy<'a> {
     }
 
     fn read_mcu(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
-        if self.depth == Depth::Dc {
-            return self.read_means(row, column, grids);
+        match self.depth {
+            Depth::Dc => return self.read_low::<1>(row, column, grids),
+            Depth::Low => return self.read_low::<LOW>(row, column, grids),
+            Depth::All => {}
         }
-        let Self { bits, tracks, kind, first, last, low, run, depth, .. } = self;
+        let Self { bits, tracks, kind, first, last, low, run, .. } = self;
         for track in tracks {
+            let Tables { dc, ac, .. } = &*track.tables;
             let grid = &mut grids[track.component];
             for y in 0..track.v {
                 let start = (row * track.v + y) * grid.across + column * track.h;
                 let blocks = &mut grid.coefficients[start * 64..(start + track.h) * 64];
                 for block in blocks.as_chunks_mut::<64>().0 {
-                    match (*kind, &track.dc, &track.ac) {
+                    match (*kind, dc, ac) {
                         (Kind::Sequential, Some(dc), Some(ac)) => {
                             block[0] = next_dc(bits, dc, &mut track.before)? as i16;
-                            match (*depth, &track.skip) {
-                                (Depth::Low(last), Some(skip)) => {
-                                    let k = read_ac(bits, ac, block, last + 1)?;
-                                    bits.skip_ac(ac, skip, k)?;
-                                }
-                                _ => {
-                                    read_ac(bits, ac, block, 64)?;
-                                }
-                            }
+                            read_ac(bits, ac, block)?;
                         }
                         (Kind::DcFirst, Some(dc), _) => {
                             block[0] = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
@@ -255,7 +283,7 @@ impl<'a> Entropy<'a> {
                         (Kind::AcRefine, _, Some(ac)) => {
                             refine_band(bits, ac, block, *first..*last + 1, 1 << *low, run)?;
                         }
-                        // `Track::new` has made the tables that the kind needs.
+                        // `Tables::new` has made the tables that the kind needs.
                         _ => return Err(BadCode),
                     }
                     if bits.overdrawn() {
@@ -267,19 +295,28 @@ impl<'a> Entropy<'a> {
         Ok(())
     }
 
-    /// The same for the first coefficients alone. A block that holds more beside
-    /// its mean than samples can show counts as damage.
-    fn read_means(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
+    /// The same for the first coefficients alone, so many of a block. A block that
+    /// holds more beside its mean than samples can show counts as damage.
+    fn read_low<const HELD: usize>(
+        &mut self,
+        row: usize,
+        column: usize,
+        grids: &mut [Grid],
+    ) -> Result<(), BadCode> {
         let Self { bits, tracks, kind, low, .. } = self;
         for track in tracks {
+            let Tables { dc, ac, skip } = &*track.tables;
             let grid = &mut grids[track.component];
             for y in 0..track.v {
                 let start = (row * track.v + y) * grid.across + column * track.h;
-                for mean in &mut grid.coefficients[start..start + track.h] {
-                    match (*kind, &track.dc, &track.ac, &track.skip) {
+                let blocks = &mut grid.coefficients[start * HELD..(start + track.h) * HELD];
+                for block in blocks.as_chunks_mut::<HELD>().0 {
+                    let (mean, others) = block.split_at_mut(1);
+                    let mean = &mut mean[0];
+                    match (*kind, dc, ac, skip) {
                         (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
                             *mean = next_dc(bits, dc, &mut track.before)? as i16;
-                            bits.skip_ac(ac, skip, 1)?;
+                            bits.skip_ac(ac, skip, others)?;
                         }
                         (Kind::DcFirst, Some(dc), ..) => {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
@@ -336,34 +373,30 @@ impl<'a> Entropy<'a> {
     }
 }
 
-impl Track {
+impl Tables {
     fn new(
         markers: &Markers<'_>,
         part: &Part,
-        component: &Component,
-        (kind, depth): (Kind, Depth),
-        parts: usize,
+        kind: Kind,
+        depth: Depth,
     ) -> Result<Self, Incomplete> {
         let table = |slots: &[Option<Code>; 4], slot: usize, class| {
             let code = slots.get(slot).and_then(Option::as_ref);
             code.and_then(|code| code.table(class)).ok_or(Incomplete::Malformed).map(Some)
         };
-        // A lone component comes block by block.
-        let (h, v) = if parts == 1 { (1, 1) } else { (component.h, component.v) };
-        let mut track =
-            Self { component: part.component, h, v, dc: None, ac: None, skip: None, before: 0 };
+        let mut tables = Self { dc: None, ac: None, skip: None };
         if matches!(kind, Kind::Sequential | Kind::DcFirst) {
-            track.dc = table(&markers.dc, part.dc, Class::Dc)?;
+            tables.dc = table(&markers.dc, part.dc, Class::Dc)?;
         }
         if matches!(kind, Kind::Sequential | Kind::AcFirst | Kind::AcRefine) {
-            track.ac = table(&markers.ac, part.ac, Class::Ac)?;
+            tables.ac = table(&markers.ac, part.ac, Class::Ac)?;
         }
-        if let (Kind::Sequential, Depth::Dc | Depth::Low(_), Some(ac)) = (kind, depth, &track.ac) {
+        if let (Kind::Sequential, Depth::Dc | Depth::Low, Some(ac)) = (kind, depth, &tables.ac) {
             let steps = &markers.quantisers[part.component];
             let step = |k: usize| f32::from(steps[usize::from(ZIGZAG[k])]);
-            track.skip = Some(Skip::new(ac, std::array::from_fn(step)));
+            tables.skip = Some(Skip::new(ac, std::array::from_fn(step)));
         }
-        Ok(track)
+        Ok(tables)
     }
 }
 
@@ -397,26 +430,20 @@ fn next_dc(bits: &mut Bits<'_>, table: &Table, before: &mut i32) -> Result<i32, 
     Ok(*before)
 }
 
-/// Reads the AC coefficients before `end` and tells which is next; 64: none.
 #[inline(always)]
-fn read_ac(
-    bits: &mut Bits<'_>,
-    table: &Table,
-    block: &mut Block,
-    end: usize,
-) -> Result<usize, BadCode> {
+fn read_ac(bits: &mut Bits<'_>, table: &Table, block: &mut Block) -> Result<(), BadCode> {
     let mut k = 1;
-    while k < end {
+    while k < 64 {
         let (symbol, value) = bits.decode(table)?;
         k += usize::from(symbol >> 4);
         if value != 0 {
             block[usize::from(ZIGZAG[k] & 63)] = value as i16;
         } else if symbol != 0xf0 {
-            return Ok(64);
+            return Ok(());
         }
         k += 1;
     }
-    Ok(k)
+    Ok(())
 }
 
 fn read_band(
