@@ -58,16 +58,14 @@ pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
     fingerprints.max(1).ilog2().saturating_sub(4)
 }
 
-/// Where to look for a fingerprint.
+/// Where to look for a fingerprint: its bucket.
 #[derive(Clone, Copy, Default)]
-struct Guess {
-    /// Its bucket.
+struct Place {
     start: usize,
     end: usize,
-    /// Its place, and the remainder that stands there.
-    at: usize,
-    found: u64,
     remainder: u64,
+    /// What is in the middle of the bucket.
+    middle: u64,
 }
 
 /// Fingerprints in ascending order, cut into buckets by their first bits.
@@ -117,41 +115,34 @@ impl Table<'_> {
 
     /// Whether any of up to [`BATCH`] fingerprints is there.
     pub(crate) fn holds_any(&self, prints: &[Fingerprint]) -> bool {
-        let mut guesses = [Guess::default(); BATCH];
-        for (guess, &print) in guesses.iter_mut().zip(prints) {
-            *guess = self.guess(print);
+        let mut places = [Place::default(); BATCH];
+        for (place, &print) in places.iter_mut().zip(prints) {
+            let (number, remainder) = self.split(print);
+            let bounds = self.start(number).zip(self.start(number + 1));
+            let (start, end) = bounds.unwrap_or_default();
+            *place = Place { start, end, remainder, middle: 0 };
         }
-        let guesses = &mut guesses[..prints.len()];
-        // Of all what stands there first: the CPU waits for many side by side.
-        for guess in guesses.iter_mut() {
-            guess.found = self.remainder(guess.at).unwrap_or_default();
+        let places = &mut places[..prints.len()];
+        // The middles of all buckets first: the CPU waits for many side by side.
+        for place in places.iter_mut() {
+            place.middle = self.remainder(place.start.midpoint(place.end)).unwrap_or_default();
         }
-        guesses.iter().any(|guess| self.is_right(guess))
+        places.iter().any(|place| self.is_in(place))
     }
 
-    /// Where a fingerprint would be if those of its bucket stood at even distances.
-    fn guess(&self, print: Fingerprint) -> Guess {
-        let (number, remainder) = self.split(print);
-        let bounds = self.start(number).zip(self.start(number + 1));
-        let (start, end) = bounds.unwrap_or_default();
-        let part = u128::from(remainder) * (end - start) as u128;
-        let at = start + (part >> self.remainder_bits) as usize;
-        Guess { start, end, at, remainder, found: 0 }
-    }
-
-    /// Whether the fingerprint is in its bucket, looked for from the guess on.
-    fn is_right(&self, guess: &Guess) -> bool {
-        let &Guess { start, end, at, remainder, found } = guess;
-        if start == end {
-            return false;
+    /// A binary search, so that no bucket is too full for it, whoever filled it.
+    fn is_in(&self, place: &Place) -> bool {
+        let &Place { start, end, remainder, middle } = place;
+        let (mut start, mut end, mut at, mut found) = (start, end, start.midpoint(end), middle);
+        while start < end {
+            if found == remainder {
+                return true;
+            }
+            (start, end) = if found < remainder { (at + 1, end) } else { (start, at) };
+            at = start.midpoint(end);
+            found = self.remainder(at).unwrap_or_default();
         }
-        let at_or_beyond = |n: &usize| self.remainder(*n).is_none_or(|other| other >= remainder);
-        let nearest = if found < remainder {
-            (at + 1..end).find(at_or_beyond)
-        } else {
-            (start..at + 1).rev().take_while(at_or_beyond).last()
-        };
-        nearest.is_some_and(|n| self.remainder(n) == Some(remainder))
+        false
     }
 
     /// The bucket's number, and the remainder.
