@@ -177,6 +177,8 @@ pub fn build_watched(
             duplicate: feed.duplicate,
             easily_guessed,
         },
+        choice: None,
+        change: None,
     };
     watch(1.0);
     Ok(Built { list, manifest })
@@ -257,7 +259,7 @@ fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint>
     prints
 }
 
-fn encode_hex(bytes: &[u8]) -> String {
+pub(super) fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
