@@ -137,7 +137,10 @@ fn a_change_beyond_the_gate_is_not_built() {
     let (code, out, err) = run(&folder, &format!("{build} 2 --accept-change --json"));
     assert_eq!(code, 0, "{err}");
     let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!(report["change"], serde_json::json!({"version": 1, "last": 20, "added": 0, "removed": 5}));
+    assert_eq!(
+        report["change"],
+        serde_json::json!({"version": 1, "last": 20, "added": 0, "removed": 5})
+    );
     assert_eq!(report["selection"]["left_out"]["withdrawn"], 5);
     assert_eq!(report["manifest"]["entries"]["pdq"], 15);
 }

@@ -127,6 +127,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, in the order in which they apply.
+    pub const ALL: [Self; 5] = [
+        Self::Algorithm,
+        Self::Withdrawn,
+        Self::Disputed,
+        Self::NothingCounts,
+        Self::TooFewSources,
+    ];
+
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
