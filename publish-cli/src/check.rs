@@ -9,7 +9,8 @@ use clap::{ArgGroup, Args};
 use presend::HashList;
 use presend::publish::Parameters;
 use presend::publish::Repository;
-use presend::publish::check::{Checked, ListState};
+use presend::publish::check::{Checked, ListState, RoleState};
+use presend::publish::repository::Progress;
 use serde_json::json;
 
 use crate::build::{Inputs, salt};
@@ -123,6 +124,14 @@ impl Check {
     }
 }
 
+/// Under the name of its role: not every document has a number in its file's name.
+fn named(role: &RoleState) -> Progress {
+    let version = role.signing.document.split('.').next().unwrap_or_default();
+    let mut named = role.signing.clone();
+    named.document = format!("{} {version}", role.role);
+    named
+}
+
 /// What came of building a list again.
 struct Rebuilt {
     id: String,
@@ -134,7 +143,7 @@ fn in_lines(checked: &Checked, rebuilt: Option<&Rebuilt>) -> String {
     let mut text = String::new();
     for role in &checked.roles {
         let until = role.expires.split('T').next().unwrap_or_default();
-        text += &format!("{}, until {until}\n", line(&role.signing));
+        text += &format!("{}, until {until}\n", line(&named(role)));
     }
     for (what, lists) in [("", &checked.lists), ("staged: ", &checked.staged_lists)] {
         for list in lists {
