@@ -135,8 +135,16 @@ pub fn build_watched(
     }
     watch(0.7);
 
-    let fingerprint_bits = fingerprints::bits(keys.len() as u64);
-    let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+    // Keys that come several times count once: their number decides the length.
+    let mut fingerprint_bits = fingerprints::bits(keys.len() as u64);
+    let prints = loop {
+        let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+        let enough = fingerprints::bits(prints.len() as u64);
+        if enough == fingerprint_bits {
+            break prints;
+        }
+        fingerprint_bits = enough;
+    };
     drop(keys);
     watch(0.9);
     let header = Header {
