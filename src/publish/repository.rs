@@ -375,7 +375,9 @@ impl Repository {
         after.put(format!("metadata/{}.root.json", root.version), &root.bytes);
         after.verify(&first, now).map_err(RepositoryError::Client)?;
 
-        self.unstage_targets()?;
+        if new_targets.is_some() {
+            self.unstage_targets()?;
+        }
         self.add("targets", targets)?;
         self.add("snapshot", &snapshot)?;
         // A first root comes before what it vouches for.
