@@ -121,7 +121,7 @@ impl Passphrase {
     /// One for keys that are made: asked for twice.
     fn new_one(&self) -> Result<Zeroizing<String>, String> {
         if self.passphrase_file.is_some() {
-            return self.from_file();
+            return self.in_file();
         }
         let first = ask("Passphrase for the new keys: ")?;
         if first.is_empty() {
@@ -135,12 +135,12 @@ impl Passphrase {
     /// The one of a key that is there.
     fn of(&self, key: &Path) -> Result<Zeroizing<String>, String> {
         match self.passphrase_file {
-            Some(_) => self.from_file(),
+            Some(_) => self.in_file(),
             None => ask(&format!("Passphrase for {}: ", key.display())),
         }
     }
 
-    fn from_file(&self) -> Result<Zeroizing<String>, String> {
+    fn in_file(&self) -> Result<Zeroizing<String>, String> {
         let path = self.passphrase_file.as_deref().unwrap_or(Path::new("-"));
         let text = if path == Path::new("-") {
             let mut text = Zeroizing::new(String::new());

@@ -152,7 +152,7 @@ impl Repository {
         targets.retain(|name, _| name.split_once('.').is_none_or(|(of, _)| of != id));
         let custom = |value: Value| json!({ "presend": value });
         let mut entry = self.stage_target(&last_name, &edition.list)?;
-        let before = old.get(&last_name).map(|facts| scope_of(facts)).unwrap_or_default();
+        let before = old.get(&last_name).map(scope_of).unwrap_or_default();
         let scope = Scope {
             action: scope.action.clone().or(before.action),
             views: scope.views.or(before.views),
