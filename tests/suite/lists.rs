@@ -107,7 +107,7 @@ fn digests_that_begin_alike_make_a_list_that_opens() {
     let mut bytes = [0; 16];
     for (first, listed) in [(0, true), (1, false)] {
         bytes[0] = first;
-        let digest = Digest::new(Algorithm::Md5, &bytes).expect("a digest");
+        let digest = Digest::new(Algorithm::Md5, bytes.as_slice()).expect("a digest");
         assert_eq!(list.contains(&digest), listed);
     }
 }

@@ -455,7 +455,7 @@ fn an_edition_that_does_not_follow_is_not_staged() {
 
 #[test]
 fn a_scope_stays_until_it_is_changed() {
-    let mut house = House::new();
+    let house = House::new();
     let mut scope = Scope::default();
     scope.action = Some("ask".to_owned());
     scope.views = Some(9);
