@@ -497,6 +497,9 @@ fn a_rotation_turns_no_client_away_when_the_old_keys_sign_once_more() {
     assert_eq!((published.root, published.rough), (Some(2), false));
     // Who has not seen the new root, which comes last, is served too.
     let root = house.folder.join("metadata/2.root.json");
+    let written = |path: &Path| std::fs::metadata(path).and_then(|facts| facts.modified());
+    let timestamp = written(&house.folder.join("metadata/timestamp.json"));
+    assert!(written(&root).expect("a time") >= timestamp.expect("a time"));
     let hidden = house.folder.join("hidden");
     std::fs::rename(&root, &hidden).expect("hidden");
     assert_eq!(house.update(&store), Answer::Updated);
