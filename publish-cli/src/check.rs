@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::build::{Inputs, salt};
 use crate::release::{line, open};
-use crate::{at, print};
+use crate::{at, print, working};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("from").args(["feed", "store"]).requires("rebuild"))]
@@ -40,7 +40,9 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let repository = open(&self.repository)?;
+        let bar = working("fetching as a client");
         let checked = repository.check(SystemTime::now());
+        bar.finish_and_clear();
         let mut checked = checked.map_err(|error| at(&self.repository, &error))?;
         if checked.roles.is_empty() && checked.staged.is_empty() {
             return Err(at(&self.repository, &"nothing is released or staged here"));

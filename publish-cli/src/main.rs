@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -156,6 +157,13 @@ fn progress(what: &'static str) -> ProgressBar {
         ProgressStyle::with_template("{msg} {bar:30} {percent} %, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     )
+}
+
+/// A sign of life on standard error, and only where somebody watches.
+fn working(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 /// To standard output; a reader that has gone has read enough.

@@ -14,7 +14,7 @@ use presend::publish::{Edition, Repository, Roles, Scope};
 use serde_json::json;
 
 use crate::key::{Keys, read_public};
-use crate::{at, print};
+use crate::{at, print, working};
 
 #[derive(Args)]
 pub(crate) struct Root {
@@ -126,7 +126,9 @@ impl Release {
         let mut scope = Scope::default();
         scope.action.clone_from(&self.action);
         (scope.views, scope.probes) = (self.views, self.probes);
+        let bar = working("packing and comparing");
         let staged = repository.stage_release(&editions, &scope, SystemTime::now(), self.replace);
+        bar.finish_and_clear();
         let staged = staged.map_err(|error| at(&self.repository, &error))?;
         let progress = repository.progress().map_err(|error| at(&self.repository, &error))?;
         if self.json {
@@ -189,7 +191,9 @@ impl Online {
     ) -> Result<Published, String> {
         let keys = self.keys.read()?;
         let repository = open(&self.repository)?;
+        let bar = working("verifying as a client");
         let published = publish(&repository, &keys, SystemTime::now());
+        bar.finish_and_clear();
         let published = published.map_err(|error| at(&self.repository, &error))?;
         if self.json {
             print(format!("{:#}\n", json!(published)).as_bytes())?;

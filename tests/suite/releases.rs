@@ -82,13 +82,17 @@ impl House {
 
     /// The list of these numbers, and what its builder says.
     fn edition(&self, version: u64, rows: std::ops::Range<u32>) -> Edition {
+        self.edition_of("demo", version, rows)
+    }
+
+    fn edition_of(&self, id: &str, version: u64, rows: std::ops::Range<u32>) -> Edition {
         let row = |n: u32| {
             let drawn = Sha256::digest(n.to_le_bytes());
             format!("pdq {}\n", drawn.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
         };
         let text: String = rows.map(row).collect();
         let feed = Feed::read(text.as_bytes()).expect("a feed");
-        let (id, profile) = ("demo".to_owned(), "balanced".to_owned());
+        let (id, profile) = (id.to_owned(), "balanced".to_owned());
         let parameters = Parameters { id, version, profile, salt: None };
         let mut built = publish::build(&parameters, &feed).expect("built");
         if let Some(last) = &self.last {
@@ -451,6 +455,50 @@ fn an_edition_that_does_not_follow_is_not_staged() {
     edition.manifest =
         manifest.replace("\"change\":{\"version\":5", "\"change\":{\"version\":4").into();
     assert!(stage(edition).contains("compares with version 4, and version 5 is released"));
+}
+
+#[test]
+fn lists_of_one_repository_do_not_touch_each_other() {
+    let house = House::new();
+    let release = |editions: &[Edition]| {
+        let scope = Scope::default();
+        house.repository().stage_release(editions, &scope, house.now, false).expect("staged");
+        house.sign(&["org-a", "org-b"]);
+        house.finish(&["online"]).expect("published");
+    };
+    let names = |number: u64| {
+        let targets = house.metadata(&format!("{number}.targets.json"));
+        let targets = targets["signed"]["targets"].as_object().expect("targets").clone();
+        let hash = |facts: &serde_json::Value| facts["hashes"]["sha256"].to_string();
+        targets.iter().map(|(name, facts)| (name.clone(), hash(facts))).collect::<BTreeMap<_, _>>()
+    };
+    // One name begins with the other.
+    let mut proven = house.edition_of("demo-2", 7, 0..40);
+    proven.proof = Some(b"a proof".to_vec());
+    release(&[house.edition_of("demo", 1, 0..50), proven]);
+    let first = names(1);
+    assert_eq!(first.len(), 7);
+    assert_eq!(house.target(1, "demo-2.sigsum").as_deref(), Some(&b"a proof"[..]));
+    release(&[house.edition_of("demo", 2, 0..60)]);
+    let second = names(2);
+    assert_eq!(second.len(), 8);
+    let of_other = |names: &BTreeMap<String, String>| -> Vec<(String, String)> {
+        names.clone().into_iter().filter(|(name, _)| name.starts_with("demo-2.")).collect()
+    };
+    assert_eq!(of_other(&first), of_other(&second));
+    // A proof is of one list's bytes.
+    release(&[house.edition_of("demo-2", 8, 0..41)]);
+    let third = names(3);
+    assert!(!third.contains_key("demo-2.sigsum") && third.contains_key("demo-2.7-8.delta"));
+    assert_eq!(third["demo.presend"], second["demo.presend"]);
+    // Many releases of one later, the other is still whole.
+    for version in 3..8 {
+        release(&[house.edition_of("demo", version, 0..60 + version as u32)]);
+    }
+    let checked = house.repository().check(house.now).expect("checked");
+    assert_eq!(checked.faults, [""; 0]);
+    let lists: Vec<_> = checked.lists.iter().map(|list| (list.id.as_str(), list.version)).collect();
+    assert_eq!(lists, [("demo-2", 8), ("demo", 7)]);
 }
 
 #[test]
