@@ -14,7 +14,7 @@ use presend::publish::repository::Progress;
 use serde_json::json;
 
 use crate::build::{Inputs, salt};
-use crate::release::{line, open};
+use crate::release::{line, open, read_roles};
 use crate::{at, print, working};
 
 #[derive(Args)]
@@ -26,6 +26,10 @@ pub(crate) struct Check {
     /// Print what was found as JSON.
     #[arg(long)]
     json: bool,
+    /// Compare the root, the staged one if one is staged, with the file of roles: sign only what
+    /// says the same.
+    #[arg(long, value_name = "FILE")]
+    roles: Option<PathBuf>,
     /// The list to build again and compare, when there are several.
     #[arg(long, value_name = "ID", requires = "rebuild")]
     list: Option<String>,
@@ -47,6 +51,18 @@ impl Check {
         if checked.roles.is_empty() && checked.staged.is_empty() {
             return Err(at(&self.repository, &"nothing is released or staged here"));
         }
+        let mut agreed = String::new();
+        if let Some(path) = &self.roles {
+            let says = repository.root_says(&read_roles(path)?);
+            if says.map_err(|error| at(&self.repository, &error))? {
+                agreed = format!("the root says what {} says\n", path.display());
+            } else {
+                checked.faults.push(format!(
+                    "the root says something else than {}, so do not sign it",
+                    path.display()
+                ));
+            }
+        }
         let rebuilt = match self.rebuild {
             true => Some(self.rebuild(&repository, &checked)?),
             false => None,
@@ -60,7 +76,7 @@ impl Check {
             });
             format!("{:#}\n", json!({ "checked": checked, "rebuilt": rebuilt }))
         } else {
-            in_lines(&checked, rebuilt.as_ref())
+            in_lines(&checked, &agreed, rebuilt.as_ref())
         };
         print(text.as_bytes())?;
         Ok(ExitCode::from(u8::from(!checked.faults.is_empty())))
@@ -141,7 +157,7 @@ struct Rebuilt {
     differs: Option<String>,
 }
 
-fn in_lines(checked: &Checked, rebuilt: Option<&Rebuilt>) -> String {
+fn in_lines(checked: &Checked, agreed: &str, rebuilt: Option<&Rebuilt>) -> String {
     let mut text = String::new();
     for role in &checked.roles {
         let until = role.expires.split('T').next().unwrap_or_default();
@@ -165,6 +181,7 @@ fn in_lines(checked: &Checked, rebuilt: Option<&Rebuilt>) -> String {
     for staged in &checked.staged {
         text += &format!("staged/{}\n", line(staged));
     }
+    text += agreed;
     if let Some(Rebuilt { id, version, differs: None }) = rebuilt {
         text += &format!("{id} version {version}: built again, the same bytes\n");
     }

@@ -102,10 +102,7 @@ struct Online {
 
 impl Root {
     pub(crate) fn run(self) -> Result<(), String> {
-        let text = fs::read_to_string(&self.roles).map_err(|error| at(&self.roles, &error))?;
-        let folder = self.roles.parent().unwrap_or(Path::new(""));
-        let roles = Roles::parse(&text, |name| read_public(&folder.join(name)))
-            .map_err(|error| at(&self.roles, &error))?;
+        let roles = read_roles(&self.roles)?;
         let repository = open(&self.repository)?;
         let staged = repository.stage_root(&roles, SystemTime::now(), self.replace);
         staged.map_err(|error| at(&self.repository, &error))?;
@@ -253,6 +250,13 @@ pub(crate) fn line(progress: &Progress) -> String {
         names(": ", signed),
         names("; may sign: ", missing)
     )
+}
+
+/// Reads a file of roles and, from its folder, the public keys that it names.
+pub(crate) fn read_roles(path: &Path) -> Result<Roles, String> {
+    let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Roles::parse(&text, |name| read_public(&folder.join(name))).map_err(|error| at(path, &error))
 }
 
 fn read_edition(folder: &Path) -> Result<Edition, String> {

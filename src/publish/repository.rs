@@ -192,6 +192,21 @@ impl Repository {
         self.stage("root", &roles.root(version, &expires), replace)
     }
 
+    /// Whether the root that counts next, staged or published, says what these
+    /// roles say; only its version and its expiry are not theirs.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoRoot`].
+    pub fn root_says(&self, roles: &Roles) -> Result<bool> {
+        let (root, expected) = (self.next_root()?, roles.root(0, ""));
+        let fields = |root: &Value| {
+            let mut root = root.clone();
+            (root["version"], root["expires"]) = (Value::Null, Value::Null);
+            root
+        };
+        Ok(fields(&root) == fields(&expected))
+    }
+
     /// Puts a document without signatures into `staged/` and says its name.
     pub(super) fn stage(&self, role: &str, signed: &Value, replace: bool) -> Result<String> {
         if let Some(old) = self.staged(role)? {
