@@ -15,8 +15,6 @@ mod hash;
 mod input;
 mod list;
 mod model;
-mod page;
-mod plot;
 mod quantile;
 mod scan;
 mod table;

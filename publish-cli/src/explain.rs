@@ -9,7 +9,8 @@ use presend::publish::rules::{Judged, Judgement, PassedOver, Reason};
 use presend::publish::{RowHash, Store};
 use serde_json::json;
 
-use crate::{at, print, read_rules};
+use crate::build::read_rules;
+use crate::{at, print};
 
 #[derive(Args)]
 pub(crate) struct Explain {
@@ -29,7 +30,7 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let candidates = RowHash::candidates(&self.hash)?;
-        let rules = read_rules(&self.rules)?;
+        let (rules, _) = read_rules(&self.rules)?;
         let store = Store::open(&self.store).map_err(|error| at(&self.store, &error))?;
         let mut judged = Vec::new();
         for hash in &candidates {

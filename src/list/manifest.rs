@@ -44,6 +44,43 @@ pub struct Manifest {
     pub work: Option<Work>,
     /// Rows left out.
     pub left_out: LeftOut,
+    /// How the rows were chosen; none when they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+    /// How far the list is from the last release; none when there was none to
+    /// compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// By which rules the rows were chosen from what sources say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Choice {
+    /// BLAKE3 of the file of rules, in hexadecimal.
+    pub rules: String,
+    /// Hashes that any source has named.
+    pub hashes: u64,
+    /// Chosen hashes that each source stands by. Most count for several.
+    pub sources: BTreeMap<String, u64>,
+    /// Hashes that were not chosen, by the rule that kept them out.
+    pub left_out: BTreeMap<String, u64>,
+}
+
+/// What changed from the last release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Change {
+    /// The version of the last release.
+    pub version: u64,
+    /// Entries of the last release.
+    pub last: u64,
+    /// Entries that were not in it.
+    pub added: u64,
+    /// Entries of it that are gone.
+    pub removed: u64,
 }
 
 /// log2 of the guesses that uncover entries, likely ones first, by the model in

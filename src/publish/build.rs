@@ -135,8 +135,16 @@ pub fn build_watched(
     }
     watch(0.7);
 
-    let fingerprint_bits = fingerprints::bits(keys.len() as u64);
-    let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+    // Keys that come several times count once: their number decides the length.
+    let mut fingerprint_bits = fingerprints::bits(keys.len() as u64);
+    let prints = loop {
+        let prints = fingerprints(&Fingerprinter::new(salt, fingerprint_bits), &keys);
+        let enough = fingerprints::bits(prints.len() as u64);
+        if enough == fingerprint_bits {
+            break prints;
+        }
+        fingerprint_bits = enough;
+    };
     drop(keys);
     watch(0.9);
     let header = Header {
@@ -177,6 +185,8 @@ pub fn build_watched(
             duplicate: feed.duplicate,
             easily_guessed,
         },
+        choice: None,
+        change: None,
     };
     watch(1.0);
     Ok(Built { list, manifest })
@@ -257,7 +267,7 @@ fn fingerprints(fingerprinter: &Fingerprinter, keys: &[Key]) -> Vec<Fingerprint>
     prints
 }
 
-fn encode_hex(bytes: &[u8]) -> String {
+pub(super) fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -8,18 +8,7 @@
 use super::feed::{Feed, RowHash};
 use crate::hash::views::View;
 use crate::list::HashList;
-
-/// What changed from the last release.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Change {
-    /// Entries of the last release.
-    pub last: u64,
-    /// Entries that were not in it.
-    pub added: u64,
-    /// Entries of it that are gone.
-    pub removed: u64,
-}
+pub use crate::list::manifest::Change;
 
 impl Change {
     /// From the last release to `new`, which was built of `feed`.
@@ -36,6 +25,7 @@ impl Change {
         let kept = feed.rows.iter().filter(|row| holds(new, &row.hash) && holds(last, &row.hash));
         let kept = kept.count() as u64;
         Self {
+            version: last.version(),
             last: entries(last),
             added: entries(new).saturating_sub(kept),
             removed: entries(last).saturating_sub(kept),

@@ -30,6 +30,7 @@ use super::ingest::{Opinion, Status};
 use super::store::{Claim, Store, StoreError};
 use crate::hash::Algorithm;
 use crate::hash::pdq::LOW_QUALITY;
+use crate::list::manifest::Choice;
 
 /// The rules of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,20 @@ pub struct Selection {
     pub hashes: u64,
     /// Hashes that stay out, by what keeps them out.
     pub left_out: BTreeMap<Reason, u64>,
+    /// Entries that each source stands by. Most count for several.
+    pub sources: BTreeMap<String, u64>,
+}
+
+impl Selection {
+    /// What the list's manifest says of it, with the file of rules.
+    pub fn choice(&self, rules: &str) -> Choice {
+        Choice {
+            rules: blake3::hash(rules.as_bytes()).to_hex().to_string(),
+            hashes: self.hashes,
+            sources: self.sources.clone(),
+            left_out: self.left_out.iter().map(|(why, n)| (why.name().to_owned(), *n)).collect(),
+        }
+    }
 }
 
 /// What keeps a hash off the list: the first that applies.
@@ -109,6 +124,28 @@ pub enum Reason {
     NothingCounts,
     /// Too few independent sources.
     TooFewSources,
+}
+
+impl Reason {
+    /// Every reason, in the order in which they apply.
+    pub const ALL: [Self; 5] = [
+        Self::Algorithm,
+        Self::Withdrawn,
+        Self::Disputed,
+        Self::NothingCounts,
+        Self::TooFewSources,
+    ];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Algorithm => "algorithm",
+            Self::Withdrawn => "withdrawn",
+            Self::Disputed => "disputed",
+            Self::NothingCounts => "nothing-counts",
+            Self::TooFewSources => "too-few-sources",
+        }
+    }
 }
 
 /// Why a hash is on the list or off it.
@@ -302,7 +339,18 @@ impl Rules {
             let judgement = self.judge(&hash, claims);
             selection.hashes += 1;
             match (judgement.category, judgement.reason) {
-                (Some(category), _) => selection.feed.rows.push(Row { hash, category }),
+                (Some(category), _) => {
+                    let counts = |claim: &&Judged| {
+                        claim.passed_over.is_none()
+                            && self.category(claim).is_some_and(|of| of == category)
+                    };
+                    let claims = judgement.claims.iter().filter(counts);
+                    let sources: BTreeSet<&str> = claims.map(|c| c.source.as_str()).collect();
+                    for source in sources {
+                        *selection.sources.entry(source.to_owned()).or_insert(0) += 1;
+                    }
+                    selection.feed.rows.push(Row { hash, category });
+                }
                 (None, reason) => {
                     let reason = reason.unwrap_or(Reason::NothingCounts);
                     *selection.left_out.entry(reason).or_insert(0) += 1;

@@ -21,6 +21,8 @@ mod delegation;
 mod json;
 mod key;
 mod metadata;
+#[cfg(feature = "publish")]
+pub(crate) mod signing;
 mod time;
 
 pub use delegation::TargetName;

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("scanner", &["limits", "frame", "media", "hash", "classify", "list", "verdict", "policy"]),
     ("hook", &["limits", "scanner", "verdict"]),
     ("update", &["limits", "hash", "list"]),
-    ("publish", &["hash", "list"]),
+    ("publish", &["hash", "list", "update"]),
     (
         "lib",
         &[

@@ -98,6 +98,21 @@ fn the_order_of_rows_and_feeds_leaves_no_trace() {
 }
 
 #[test]
+fn digests_that_begin_alike_make_a_list_that_opens() {
+    // A key holds 15 bytes of a digest, so these have 16 keys in all.
+    let rows: String = (0..4096).map(|row| format!("md5,{row:032x}\n")).collect();
+    let feed = Feed::read(format!("algorithm,hex\n{rows}").as_bytes()).expect("rows");
+    let list = HashList::open(built(&feed).list).expect("it opens");
+    assert_eq!((list.header().fingerprints, list.header().exact_entries), (16, 4096));
+    let mut bytes = [0; 16];
+    for (first, listed) in [(0, true), (1, false)] {
+        bytes[0] = first;
+        let digest = Digest::new(Algorithm::Md5, bytes.as_slice()).expect("a digest");
+        assert_eq!(list.contains(&digest), listed);
+    }
+}
+
+#[test]
 fn id_and_salt_change_every_fingerprint_and_the_version_none() {
     let of = |change: fn(&mut Parameters)| {
         let mut parameters = parameters("balanced");

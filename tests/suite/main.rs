@@ -15,6 +15,7 @@ mod media;
 mod pdq;
 mod pre_send;
 mod reference;
+mod releases;
 mod scan;
 mod update;
 

@@ -1,11 +1,12 @@
 //! The report as a page.
 
+use presend_page::plot::{Axis, Line, Plot, Stroke};
+use presend_page::{cell, colour, document, escape, table};
+
 use super::picture::Class;
 use super::report::{Report, ms, times};
 use super::stage::{Spread, Stage, micros};
 use super::warm::{Scans, Throughput};
-use crate::page::{cell, colour, document, escape, table};
-use crate::plot::{Axis, Line, Plot, Stroke};
 
 impl Report {
     /// The page.

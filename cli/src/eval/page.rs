@@ -1,12 +1,13 @@
 //! The report as a page.
 
+use presend_page::plot::{Axis, Line, Plot, Stroke};
+use presend_page::{self as page, cell, colour, escape, table};
+
 use super::measure::Flipped;
 use super::report::{BINS, Column, FAR, ListFigures, Report, percent};
 use super::tally::{Tally, beyond};
 use super::transform::{self, Kind};
 use super::{MOST_FLIPS, THRESHOLD};
-use crate::page::{self, cell, colour, escape, table};
-use crate::plot::{Axis, Line, Plot, Stroke};
 use crate::quantile::quantile;
 
 impl Report {

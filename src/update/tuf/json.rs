@@ -15,7 +15,7 @@ use serde_json::{Map, Serializer, Value};
 use unicode_normalization::is_nfc;
 
 /// Reads one document; none if it is not one, or is one of those refused.
-pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
     let mut left = MOST_VALUES;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: MOST_DEPTH, left: &mut left }.deserialize(&mut reader).ok()?;
@@ -24,7 +24,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
 }
 
 /// The bytes that are signed; none of a value that has no canonical form.
-pub(super) fn canonical(value: &Value) -> Option<Vec<u8>> {
+pub(crate) fn canonical(value: &Value) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     write(value, &mut bytes)?;
     Some(bytes)

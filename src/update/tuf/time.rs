@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, de};
 
 /// A moment as TUF writes it, `2030-01-31T00:00:00Z`, in seconds since 1970.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Expiry(u64);
 
 impl Expiry {
@@ -16,7 +16,21 @@ impl Expiry {
         now.map_or(true, |now| now >= Duration::from_secs(self.0))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// So many days after `now`.
+    #[cfg(feature = "publish")]
+    pub(super) fn after(now: SystemTime, days: u64) -> Option<Self> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+        Some(Self(now.checked_add(days.checked_mul(DAY)?)?))
+    }
+
+    /// Seconds from `now` to the moment, 0 when it has passed.
+    #[cfg(feature = "publish")]
+    pub(super) fn left(self, now: SystemTime) -> u64 {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        self.0.saturating_sub(now)
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
         let number = |from: usize, to: usize| {
             bytes[from..to].iter().try_fold(0u64, |value, digit| {
@@ -46,6 +60,34 @@ impl Expiry {
     }
 }
 
+/// As `parse` reads it.
+#[cfg(feature = "publish")]
+impl std::fmt::Display for Expiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (days, second) = (self.0 / DAY, self.0 % DAY);
+        // Years that begin in March, so that a leap day is the last of one;
+        // eras of 400 of them, the first from 0000-03-01.
+        let days = days + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        write!(
+            f,
+            "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+            era * 400 + year + next,
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
+    }
+}
+
+#[cfg(feature = "publish")]
+const DAY: u64 = 24 * 60 * 60;
+
 impl<'de> Deserialize<'de> for Expiry {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         let text = String::deserialize(reader)?;
@@ -73,5 +115,17 @@ mod tests {
         ] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
+    }
+
+    #[cfg(feature = "publish")]
+    #[test]
+    fn a_moment_is_written_as_it_is_read() {
+        let moments = [0, 68_169_599, 68_169_600, 951_868_799, 951_868_800, 4_107_542_400];
+        for seconds in moments.into_iter().chain((0..4000).map(|n| n * 86_400 * 37 + 12_345)) {
+            let text = Expiry(seconds).to_string();
+            assert_eq!(Expiry::parse(&text), Some(Expiry(seconds)), "{text}");
+        }
+        // GNU date again.
+        assert_eq!(Expiry(951_868_799).to_string(), "2000-02-29T23:59:59Z");
     }
 }

@@ -3,41 +3,54 @@
 
 use std::fmt::Write;
 
-use crate::page::escape;
+use crate::escape;
 
 /// A plot of a few lines over two linear axes.
-pub(crate) struct Plot<'a> {
+pub struct Plot<'a> {
     /// What a screen reader says of it.
-    pub(crate) title: &'a str,
-    pub(crate) x: Axis<'a>,
-    pub(crate) y: Axis<'a>,
-    pub(crate) lines: Vec<Line>,
+    pub title: &'a str,
+    /// From left to right.
+    pub x: Axis<'a>,
+    /// From the bottom up.
+    pub y: Axis<'a>,
+    /// What is drawn, the first lowest.
+    pub lines: Vec<Line>,
 }
 
 /// One axis, with a tick at every multiple of `step`.
-pub(crate) struct Axis<'a> {
-    pub(crate) label: &'a str,
-    pub(crate) from: f64,
-    pub(crate) to: f64,
-    pub(crate) step: f64,
+pub struct Axis<'a> {
+    /// What is measured.
+    pub label: &'a str,
+    /// Its lower end.
+    pub from: f64,
+    /// Its upper end.
+    pub to: f64,
+    /// From tick to tick.
+    pub step: f64,
 }
 
 /// One line of a plot.
-pub(crate) struct Line {
-    pub(crate) label: String,
+pub struct Line {
+    /// What the legend calls it.
+    pub label: String,
     /// The page's class for its colour.
-    pub(crate) colour: String,
-    pub(crate) stroke: Stroke,
-    pub(crate) points: Vec<(f64, f64)>,
+    pub colour: String,
+    /// How it is drawn.
+    pub stroke: Stroke,
+    /// Its points, x and y.
+    pub points: Vec<(f64, f64)>,
     /// Upright bars of uncertainty: x, from, to.
-    pub(crate) bars: Vec<(f64, f64, f64)>,
+    pub bars: Vec<(f64, f64, f64)>,
 }
 
 /// How a line is drawn: told apart without colour too.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stroke {
+pub enum Stroke {
+    /// Through points that are marked.
     Solid,
+    /// In dashes.
     Dashed,
+    /// In dots.
     Dotted,
     /// Points alone.
     None,
@@ -56,7 +69,7 @@ impl Stroke {
 
 impl Plot<'_> {
     /// The figure: the drawing and, below it, what its lines mean.
-    pub(crate) fn figure(&self) -> String {
+    pub fn figure(&self) -> String {
         let mut svg = String::new();
         self.axes(&mut svg);
         for line in &self.lines {

@@ -1,8 +1,10 @@
 //! A report as one page: style and drawings inside, no script, nothing
 //! fetched. It follows the reader's light or dark setting and fits a phone.
 
+pub mod plot;
+
 /// The whole page.
-pub(crate) fn document(title: &str, body: &str) -> String {
+pub fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\
@@ -13,7 +15,8 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
-pub(crate) fn table(caption: &str, heads: &[String], rows: &[Vec<String>]) -> String {
+/// A table that scrolls sideways where it does not fit.
+pub fn table(caption: &str, heads: &[String], rows: &[Vec<String>]) -> String {
     let heads: String = heads.iter().map(|head| cell("th", head)).collect();
     let rows: String = rows
         .iter()
@@ -29,17 +32,18 @@ pub(crate) fn table(caption: &str, heads: &[String], rows: &[Vec<String>]) -> St
     )
 }
 
-pub(crate) fn cell(tag: &str, text: &str) -> String {
+/// A cell of a table: `th` or `td`.
+pub fn cell(tag: &str, text: &str) -> String {
     format!("<{tag}>{}</{tag}>", escape(text))
 }
 
 /// The class of the nth colour.
-pub(crate) fn colour(n: usize) -> String {
+pub fn colour(n: usize) -> String {
     format!("c{}", n % COLOURS)
 }
 
 /// Text that means itself in HTML.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
