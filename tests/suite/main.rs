@@ -1,6 +1,7 @@
 //! The suite: presend's promises, each with expected values that are somebody
 //! else's.
 
+mod catch_up;
 mod classify;
 mod corpus;
 mod delta;
@@ -15,6 +16,8 @@ mod media;
 mod pdq;
 mod pre_send;
 mod reference;
+mod releases;
+mod reload;
 mod scan;
 mod update;
 

@@ -38,10 +38,10 @@ impl<R: Read + 'static, F: Fn(Box<dyn Read + '_>) -> R> Transport for Replaced<'
 }
 
 /// A folder that goes away with the test.
-struct Temporary(PathBuf);
+pub(crate) struct Temporary(pub(crate) PathBuf);
 
 impl Temporary {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("presend-{}-{next}", std::process::id()));

@@ -16,6 +16,11 @@ impl Expiry {
         now.map_or(true, |now| now >= Duration::from_secs(self.0))
     }
 
+    pub(super) fn moment(self) -> SystemTime {
+        // No year of four digits is beyond what a time can hold.
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.0)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
         let number = |from: usize, to: usize| {
