@@ -36,6 +36,8 @@ use serde::Deserialize;
 use crate::list::delta;
 use crate::list::{HashList, ListError};
 
+#[cfg(feature = "log")]
+pub mod log;
 pub mod scope;
 pub mod store;
 pub mod transport;
@@ -59,6 +61,12 @@ pub struct Updater<'a> {
     id: String,
     most_bytes: u64,
     most_scope: Scope,
+    condition: Option<Box<dyn Condition>>,
+}
+
+/// What a release has to show beyond its signatures.
+trait Condition {
+    fn check(&self, list: &FileFacts, proof: Option<&[u8]>) -> Result<(), UpdateError>;
 }
 
 /// What came of an update.
@@ -116,6 +124,10 @@ pub enum UpdateError {
         /// The version that the list states.
         found: u64,
     },
+    /// The release does not show that its list is in a public log, as the client
+    /// asks.
+    #[error("the release's list is not shown to be in a public log: {0}")]
+    NotLogged(&'static str),
     /// A file beside the list is larger than one may be.
     #[error("the release's {0} has more bytes than are allowed")]
     BesideTooLarge(&'static str),
@@ -138,7 +150,7 @@ impl<'a> Updater<'a> {
     /// the repository.
     pub fn new(store: &'a Store, transport: &'a dyn Transport, id: impl Into<String>) -> Self {
         let (id, most_bytes, most_scope) = (id.into(), MOST_BYTES, Scope::DEFAULT_CAP);
-        Self { store, transport, id, most_bytes, most_scope }
+        Self { store, transport, id, most_bytes, most_scope, condition: None }
     }
 
     /// The largest list that is fetched. The default is 512 MiB.
@@ -207,9 +219,13 @@ impl<'a> Updater<'a> {
             return Err(UpdateError::TooLarge(facts.length()));
         }
         let mut beside = BTreeMap::new();
-        for kind in [Beside::Manifest, Beside::Proof] {
+        let proof = self.condition.as_ref().map(|_| Beside::Proof);
+        for kind in [Beside::Manifest].into_iter().chain(proof) {
             let kept = before.beside.get(&kind);
             beside.extend(self.fetch_beside(&repository, &signed, kind, kept)?);
+        }
+        if let Some(condition) = &self.condition {
+            condition.check(facts, beside.get(&Beside::Proof).map(Vec::as_slice))?;
         }
         let scope = serde_json::to_vec(&scope).map_err(|_| UpdateError::Facts)?;
         beside.insert(Beside::Scope, scope);

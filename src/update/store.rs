@@ -72,6 +72,8 @@ pub struct Release {
     pub scope: Scope,
     /// When the repository's word that this is the latest runs out.
     pub expires: Option<SystemTime>,
+    /// How many keys have to sign a release, and of how many.
+    pub signers: Option<(u64, usize)>,
 }
 
 /// Without the manifest.
@@ -145,11 +147,13 @@ impl Store {
             let Some(name) = now.list.take() else { return Ok(None) };
             let scope = now.beside.get(&Beside::Scope).map(|text| serde_json::from_slice(text));
             let timestamp = now.metadata.get(&Role::timestamp().file());
+            let root = now.metadata.get(&Role::root().file());
             Ok(Some(Release {
                 list: self.0.join(LISTS).join(name),
                 manifest: now.beside.remove(&Beside::Manifest),
                 scope: scope.transpose()?.unwrap_or_default(),
                 expires: timestamp.and_then(|bytes| tuf::expiry(bytes)),
+                signers: root.and_then(|bytes| tuf::signers(bytes)),
             }))
         })
     }

@@ -24,6 +24,8 @@ mod metadata;
 mod time;
 
 pub use delegation::TargetName;
+#[cfg(feature = "log")]
+pub(super) use key::unhex;
 pub use metadata::FileFacts;
 pub(super) use metadata::Targets;
 
@@ -473,6 +475,13 @@ impl Update<'_> {
 pub(super) fn expiry(timestamp: &[u8]) -> Option<SystemTime> {
     let document = Document::<Timestamp>::read(&Role::timestamp(), timestamp).ok()?;
     Some(document.unverified().header().expires.moment())
+}
+
+/// How many keys have to sign the targets, and of how many, by a root in these
+/// bytes, which were verified before.
+pub(super) fn signers(root: &[u8]) -> Option<(u64, usize)> {
+    let document = Document::<Root>::read(&Role::root(), root).ok()?;
+    Some(document.unverified().roles.targets.counts())
 }
 
 fn verified<T: Contents>(role: &Role, bytes: &[u8], keys: &Keys, signers: &Signers) -> Option<T> {

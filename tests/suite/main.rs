@@ -12,6 +12,7 @@ mod ingest;
 mod jpeg;
 mod layers;
 mod lists;
+mod log;
 mod media;
 mod pdq;
 mod pre_send;

@@ -251,6 +251,12 @@ impl FileFacts {
         self.hashes.prefix()
     }
 
+    /// Its SHA-256, if that is signed.
+    #[cfg(feature = "log")]
+    pub(in crate::update) fn sha256(&self) -> Option<[u8; 32]> {
+        key::unhex(self.hashes.sha256.as_ref()?)?.try_into().ok()
+    }
+
     /// What the publisher says about the file beyond that, under a name of its own.
     pub(in crate::update) fn custom(&self, name: &str) -> Option<&Value> {
         self.custom.as_ref()?.get(name)
