@@ -20,6 +20,7 @@ mod reference;
 mod releases;
 mod reload;
 mod scan;
+mod threats;
 mod update;
 
 use std::fs;

@@ -119,6 +119,23 @@ fn a_repository_by_python_tuf_is_followed_from_release_to_release() {
 }
 
 #[test]
+fn a_release_by_python_tuf_is_caught_up_with_by_its_delta() {
+    let folder = Temporary::new();
+    let store = folder.store();
+    assert_eq!(update(&store, &State("base")), Answer::Updated);
+    // It alone could not be followed: the list itself is not there.
+    let other = |_: Box<dyn Read + '_>| io::Cursor::new(b"not the list");
+    assert_eq!(update(&store, &Replaced(State("every-way"), FETCHED[3], other)), Answer::Updated);
+    assert_eq!(version(&store), Some(2));
+    let release = store.release().expect("readable").expect("a release");
+    let manifest = release.manifest.expect("a manifest");
+    assert!(manifest.ends_with(b"\"a later field\": [\"of\", 2]}"));
+    assert_eq!(release.scope.probes, Some(294_912));
+    assert_eq!(release.signers, Some((2, 3)));
+    assert!(release.expires.expect("a time") > now());
+}
+
+#[test]
 fn a_timestamp_that_is_only_renewed_leaves_the_list() {
     let folder = Temporary::new();
     let store = folder.store();

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser};
 use presend::HashList;
 use presend::hash::views::ViewSet;
+use presend::update::log::LogPolicy;
 use presend::update::{Action, Answer, Folder, Release, Scope, Store, Transport, TufError};
 use presend::update::{UpdateError, Updater};
 use serde_json::json;
@@ -59,6 +60,14 @@ struct Cli {
     /// Refuse a list of more bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
     most_bytes: u64,
+    /// Refuse a list that is not in a public log: a policy in Sigsum's format, with its logs and
+    /// witnesses.
+    #[arg(long, value_name = "POLICY", requires = "submitters")]
+    require_log: Option<PathBuf>,
+    /// The keys of who may put lists into the log, one a line, in hexadecimal or as OpenSSH
+    /// writes them.
+    #[arg(long, value_name = "KEYS", requires = "require_log")]
+    submitters: Option<PathBuf>,
     /// Seconds for everything together.
     #[arg(long, value_name = "S", default_value_t = 600)]
     timeout: u64,
@@ -100,7 +109,8 @@ fn main() -> ExitCode {
         None => cli.run(),
     };
     done.unwrap_or_else(|message| {
-        eprintln!("presend-update: {message}");
+        // Where standard error cannot be written, the exit code has to do.
+        let _ = writeln!(io::stderr(), "presend-update: {message}");
         ExitCode::from(2)
     })
 }
@@ -123,16 +133,20 @@ impl Cli {
                 format!("{} has no list yet: name the list by --id", folder.display())
             })?,
         };
+        // Read before anything is fetched, so that a wrong policy is said first.
+        self.log_policy()?;
         let (answer, traffic) = if from.contains("://") {
             let http = Http::new(from, folder, self.settings()?)?;
-            let mut answer = self.update(&store, &http, &id);
+            let mut answer = self.update(&store, &http, &id)?;
             // What an earlier run left may be damaged: only what comes now counts.
-            if matches!(answer, Answer::Refused(_)) && http.forgets_what_was_left() {
-                answer = self.update(&store, &http, &id);
+            if matches!(answer, Answer::Refused(UpdateError::Repository(_)))
+                && http.forgets_what_was_left()
+            {
+                answer = self.update(&store, &http, &id)?;
             }
             (answer, Some(http.traffic()))
         } else {
-            (self.update(&store, &Folder::new(from), &id), None)
+            (self.update(&store, &Folder::new(from), &id)?, None)
         };
         let release = store.release().map_err(at_store)?;
         self.tell(&id, &answer, release.as_ref(), &store, traffic)?;
@@ -143,16 +157,29 @@ impl Cli {
         }))
     }
 
-    fn update(&self, store: &Store, transport: &dyn Transport, id: &str) -> Answer {
+    fn update(&self, store: &Store, transport: &dyn Transport, id: &str) -> Result<Answer, String> {
         let scope = Scope {
             action: Some(self.most_action),
             views: Some(self.most_views),
             probes: self.most_probes.or(Scope::DEFAULT_CAP.probes),
         };
-        Updater::new(store, transport, id)
-            .most_bytes(self.most_bytes)
-            .most_scope(scope)
-            .update(SystemTime::now())
+        let mut updater =
+            Updater::new(store, transport, id).most_bytes(self.most_bytes).most_scope(scope);
+        if let Some(policy) = self.log_policy()? {
+            updater = updater.require_log(policy);
+        }
+        Ok(updater.update(SystemTime::now()))
+    }
+
+    fn log_policy(&self) -> Result<Option<LogPolicy>, String> {
+        let (Some(policy), Some(submitters)) = (&self.require_log, &self.submitters) else {
+            return Ok(None);
+        };
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let (policy, submitters) = (read(policy)?, read(submitters)?);
+        LogPolicy::parse(&policy, &submitters).map(Some).map_err(|error| error.to_string())
     }
 
     fn settings(&self) -> Result<Settings, String> {

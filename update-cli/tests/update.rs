@@ -401,6 +401,45 @@ fn a_folder_is_a_repository_too() {
 }
 
 #[test]
+fn a_release_without_a_proof_is_refused_where_one_is_asked_for() {
+    let (server, client) = (Server::of("base"), Client::new("log"));
+    assert_eq!(client.says(&server, &[]), "updated 1");
+    let (policy, keys) = (client.0.join("policy"), client.0.join("keys"));
+    let digits = "ab".repeat(32);
+    let text = format!("log {digits}\nwitness w {digits}\nquorum w\n");
+    fs::write(&policy, text).expect("written");
+    fs::write(&keys, digits).expect("written");
+    let (policy, keys) = (policy.to_str().expect("UTF-8"), keys.to_str().expect("UTF-8"));
+    let asked = ["--require-log", policy, "--submitters", keys];
+    let (code, answer) = client.update(&server.url, &asked);
+    let said = answer["reason"].as_str().expect("a reason");
+    assert!(code == 2 && said.ends_with("public log: there is no proof"), "{answer}");
+    assert_eq!(answer["version"], 1);
+    // Neither goes without the other, and a policy has to be one.
+    server.requests();
+    for wrong in [&asked[..2], &asked[2..], &["--require-log", keys, "--submitters", keys]] {
+        assert_eq!(ended(client.command(&server.url, wrong).output().expect("ran")).0, 2);
+    }
+    assert_eq!(server.requests(), [""; 0]);
+}
+
+#[test]
+fn a_list_that_asks_for_more_than_is_granted_is_refused() {
+    let (server, client) = (Server::of("base"), Client::new("scope"));
+    assert_eq!(client.says(&server, &[]), "updated 1");
+    server.show("every-way");
+    server.requests();
+    let (_, answer) = client.update(&server.url, &["--most-probes", "1000"]);
+    let said = answer["reason"].as_str().expect("a reason");
+    assert!(said.ends_with("if you agree to it, say --most-probes"), "{answer}");
+    assert_eq!(client.says(&server, &["--most-action", "warn"]), "refused 1");
+    assert_eq!(client.says(&server, &[]), "updated 2");
+    let fetched = server.requests();
+    assert!(fetched.iter().any(|request| request.ends_with("demo.1-2.delta 200")), "{fetched:?}");
+    assert!(!fetched.iter().any(|request| request.contains("demo.presend")), "{fetched:?}");
+}
+
+#[test]
 fn without_a_root_or_a_name_the_command_says_what_to_do() {
     let client = Client::new("nothing");
     let run = |more: &[&str]| {
