@@ -142,6 +142,7 @@ fn a_delta_that_lies_does_no_harm() {
         ("daily.1-2.delta", b"not a delta".to_vec()),
         ("daily.1-2.delta", other_start),
         ("daily.2-3.delta", b"not a delta".to_vec()),
+        ("daily.2-3.delta", lies(&days[1], &edition(3, 0..1900))),
     ] {
         let folder = Temporary::new();
         let store = client(&folder, &days[0]);
@@ -163,6 +164,21 @@ fn a_delta_that_lies_does_no_harm() {
         let last = if names.len() == 1 { "daily.packed" } else { "daily.presend" };
         assert_eq!(releases.asked().last().expect("asked"), last);
         assert!(is_there(&store, &days[2]));
+    }
+}
+
+#[test]
+fn a_packed_list_that_lies_does_no_harm() {
+    let other = delta::pack(&open(&edition(1, 0..1900))).expect("an open list");
+    for lie in [other, b"not a packed list".to_vec()] {
+        let folder = Temporary::new();
+        let store = store(&folder.0);
+        let mut releases = release(&[day(1)]);
+        releases.put("daily.packed", lie);
+        releases.sign();
+        assert_eq!(update(&store, &releases), Answer::Updated);
+        assert_eq!(releases.asked()[1..], ["daily.packed", "daily.presend"]);
+        assert!(is_there(&store, &day(1)));
     }
 }
 
