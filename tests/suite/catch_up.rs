@@ -230,6 +230,21 @@ fn a_way_is_never_longer_than_the_list() {
 }
 
 #[test]
+fn a_list_that_is_too_large_is_not_fetched() {
+    let folder = Temporary::new();
+    let store = store(&folder.0);
+    let built = day(1);
+    let mut releases = release(std::slice::from_ref(&built));
+    releases.sign();
+    let bytes = built.list.len() as u64;
+    let updater = || Updater::new(&store, &releases, "daily");
+    let too_large = Answer::Refused(UpdateError::TooLarge(bytes));
+    assert_eq!(updater().most_bytes(bytes - 1).update(now()), too_large);
+    assert_eq!(releases.asked(), [""; 0]);
+    assert_eq!(updater().most_bytes(bytes).update(now()), Answer::Updated);
+}
+
+#[test]
 fn the_manifest_is_kept_with_its_list() {
     let folder = Temporary::new();
     let store = store(&folder.0);

@@ -358,12 +358,17 @@ impl Read for Download<'_> {
         self.at += read as u64;
         self.bar.set_position(self.at);
         if read == 0 && !buffer.is_empty() {
-            self.bar.finish_and_clear();
             if may_be_large(&self.path) {
                 self.http.cache.end();
             }
         }
         Ok(read)
+    }
+}
+
+impl Drop for Download<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 
