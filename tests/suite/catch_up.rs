@@ -8,7 +8,7 @@ use presend::publish::Built;
 use presend::update::{Action, Answer, Scope, Store, TufError, UpdateError, Updater};
 use serde_json::{Value, json};
 
-use crate::releases::{Releases, edition, now, store};
+use crate::served::{Releases, edition, now, store};
 use crate::update::Temporary;
 
 /// 0.5 % of the entries come and half as many go each day.

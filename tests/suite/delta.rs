@@ -23,7 +23,7 @@ fn edition_with(
 }
 
 fn bytes(version: u64, seeds: impl IntoIterator<Item = u32>) -> Vec<u8> {
-    crate::releases::edition(version, seeds).list
+    crate::served::edition(version, seeds).list
 }
 
 #[test]

@@ -8,7 +8,7 @@ use presend::update::{Answer, Store, UpdateError, Updater};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::releases::{Releases, edition, hex, now, store};
+use crate::served::{Releases, edition, hex, now, store};
 use crate::update::Temporary;
 
 type Hash = [u8; 32];
@@ -148,7 +148,7 @@ fn a_list_in_the_log_is_taken() {
     let all = Making { witnesses: &WITNESSES, ..SOUND };
     let releases = release(&built, Some(&proof(&built.list, all)));
     let other = Temporary::new();
-    assert_eq!(update(&crate::releases::store(&other.0), &releases, policy()), Answer::Updated);
+    assert_eq!(update(&crate::served::store(&other.0), &releases, policy()), Answer::Updated);
 }
 
 #[test]

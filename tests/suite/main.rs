@@ -17,9 +17,9 @@ mod media;
 mod pdq;
 mod pre_send;
 mod reference;
-mod releases;
 mod reload;
 mod scan;
+mod served;
 mod threats;
 mod update;
 

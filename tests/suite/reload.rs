@@ -91,7 +91,7 @@ fn a_list_that_replaces_nothing_or_goes_back_is_refused() {
     let scanner = scanner(5);
     let older = ReloadError::Older { in_use: 5, offered: 4 };
     assert_eq!(scanner.reload(edition(4)), Err(older));
-    let other = crate::releases::edition(9, 0..3);
+    let other = crate::served::edition(9, 0..3);
     let other = HashList::open(other.list).expect("it opens");
     assert_eq!(scanner.reload(other), Err(ReloadError::UnknownList("daily".into())));
     assert_eq!(versions(&scanner.scan(&picture(), &Limits::default())), [5, 5]);
