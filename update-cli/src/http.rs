@@ -357,10 +357,8 @@ impl Read for Download<'_> {
         let read = self.advance(buffer)?;
         self.at += read as u64;
         self.bar.set_position(self.at);
-        if read == 0 && !buffer.is_empty() {
-            if may_be_large(&self.path) {
-                self.http.cache.end();
-            }
+        if read == 0 && !buffer.is_empty() && may_be_large(&self.path) {
+            self.http.cache.end();
         }
         Ok(read)
     }
