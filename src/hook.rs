@@ -35,7 +35,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::{task, time};
 
 use crate::limits::{Budget, CancelToken, Incomplete, Limits};
-use crate::scanner::Scanner;
+use crate::list::HashList;
+use crate::scanner::{ReloadError, Scanner};
 use crate::verdict::Report;
 
 /// Scans from asynchronous code. Clones share one queue.
@@ -137,6 +138,14 @@ impl PreSendHook {
         // Unloading lists and models takes its time; others may go on meanwhile.
         drop(current);
         drop(old);
+    }
+
+    /// Compares with this edition of a list from now on; see [`Scanner::reload`].
+    ///
+    /// # Errors
+    /// [`ReloadError`] if it does not replace a list that there is.
+    pub fn reload_list(&self, list: HashList) -> Result<(), ReloadError> {
+        self.scanner().reload(list)
     }
 
     /// The scanner that the next scan begins with.

@@ -43,6 +43,7 @@
 //! - `tokio`: the asynchronous [`hook`].
 //! - `update`: fetching signed lists from a TUF repository ([`update`]), over a
 //!   transport that the host gives.
+//! - `log`: taking only lists that a public log holds ([`update::log`]).
 //! - `publish`: building lists from feed rows ([`publish`]). A client does not
 //!   need it.
 

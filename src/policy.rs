@@ -110,6 +110,14 @@ impl Policy {
         }
     }
 
+    /// The same policy, but from matches of the list follows this at most: for a
+    /// list whose publisher asks for no more.
+    #[must_use]
+    pub fn at_most(mut self, list: &str, verdict: Verdict) -> Self {
+        self.rules.list.get_mut().limit(list, verdict);
+        self
+    }
+
     /// The labels from which something may follow.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.rules.label.keys().map(String::as_str)
@@ -220,6 +228,17 @@ impl Lists {
         }
     }
 
+    fn limit(&mut self, list: &str, most: Verdict) {
+        let rule = |id: &str| self.0.get(id).cloned().unwrap_or_default();
+        let (own, default) = (rule(list), rule("default"));
+        let limited = |own: Option<Verdict>, default: Option<Verdict>| {
+            own.or(default).map(|verdict| verdict.min(most))
+        };
+        let exact = limited(own.exact, default.exact);
+        let near = limited(own.near, default.near);
+        self.0.insert(list.to_owned(), ListRule { exact, near });
+    }
+
     fn judge(&self, list: &str, by: Match) -> (Verdict, String) {
         let rule = |id: &str| {
             let rule = self.0.get(id)?;
@@ -233,7 +252,7 @@ impl Lists {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListRule {
     exact: Option<Verdict>,
@@ -428,6 +447,17 @@ mod tests {
             }
             assert!(judged(&policy, Finding::NoData(Part::List)).0 >= Verdict::Ask);
         }
+    }
+
+    #[test]
+    fn a_list_that_asks_for_less_gets_less_and_never_more() {
+        let policy = Policy::preset("default").expect("a preset").at_most("acme", Verdict::Ask);
+        assert_eq!(judged(&policy, exact("acme")), (Verdict::Ask, "list.acme.exact".into()));
+        assert_eq!(judged(&policy, exact("other")), (Verdict::Block, "list.default.exact".into()));
+        let text =
+            include_str!("policy/default.toml").to_owned() + "[list.acme]\nexact = \"warn\"\n";
+        let policy = Policy::parse(&text).expect("a policy").at_most("acme", Verdict::Block);
+        assert_eq!(judged(&policy, exact("acme")), (Verdict::Warn, "list.acme.exact".into()));
     }
 
     #[test]

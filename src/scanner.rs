@@ -5,7 +5,9 @@
 //! decides. This is the only place that catches a panic.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -29,12 +31,30 @@ use search::Search;
 /// threads; clones share lists and models.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    lists: Vec<HashList>,
+    /// Held for as long as it takes to copy or to replace a pointer.
+    lists: Arc<RwLock<Arc<[HashList]>>>,
     classifiers: Vec<Classifier>,
     policy: Policy,
     views: ViewSet,
     fidelity: Fidelity,
     has_two_cores: bool,
+}
+
+/// The list does not replace one that the scanner has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The scanner has no list of this id; a list more needs another scanner.
+    #[error("the scanner has no list with the id `{0}`; build a scanner with it")]
+    UnknownList(String),
+    /// The list in use is a later edition, and stays.
+    #[error("version {offered} of the list comes before version {in_use}, which is in use")]
+    Older {
+        /// The version in use.
+        in_use: u64,
+        /// The version that was offered.
+        offered: u64,
+    },
 }
 
 /// Gathers what a [`Scanner`] needs.
@@ -134,6 +154,7 @@ impl ScannerBuilder {
             }
         }
         let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        let lists = Arc::new(RwLock::new(lists.into()));
         let scanner = Scanner { lists, classifiers, policy, views, fidelity, has_two_cores };
         let looks = scanner.classifiers.iter().any(|classifier| scanner.looks_first(classifier));
         if !scanner.classifiers.is_empty() && !looks {
@@ -162,10 +183,35 @@ impl Scanner {
         ScannerBuilder::default()
     }
 
-    /// The lists it compares with, for a host that shows them. One with exact
-    /// digests alone finds no near copies; see [`HashList::algorithms`].
-    pub fn lists(&self) -> &[HashList] {
-        &self.lists
+    /// The lists that the next scan compares with, for a host that shows them. One
+    /// with exact digests alone finds no near copies; see [`HashList::algorithms`].
+    pub fn lists(&self) -> Arc<[HashList]> {
+        Arc::clone(&self.lists.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Compares with this edition of a list from now on, in the place of the one
+    /// with its id; clones of the scanner do too. Scans that run end with the
+    /// editions that they began with; nobody waits.
+    ///
+    /// # Errors
+    /// [`ReloadError`] if the list has nothing to replace, or comes before what it
+    /// would replace. All stays as it was.
+    pub fn reload(&self, list: HashList) -> Result<(), ReloadError> {
+        let mut current = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = current.to_vec();
+        let Some(old) = lists.iter_mut().find(|old| old.id() == list.id()) else {
+            return Err(ReloadError::UnknownList(list.id().to_owned()));
+        };
+        if list.version() < old.version() {
+            let (in_use, offered) = (old.version(), list.version());
+            return Err(ReloadError::Older { in_use, offered });
+        }
+        *old = list;
+        let old = mem::replace(&mut *current, lists.into());
+        // Unloading a list takes its time; others may go on meanwhile.
+        drop(current);
+        drop(old);
+        Ok(())
     }
 
     /// The models it looks with.
@@ -245,7 +291,7 @@ impl Scanner {
         let mut scan = Scan::new(self, budget);
         let stages = catch_unwind(AssertUnwindSafe(|| stages(&mut scan)));
         // A panic takes nothing back that was found before it.
-        for finding in std::mem::take(&mut scan.search.findings) {
+        for finding in mem::take(&mut scan.search.findings) {
             scan.find(finding);
         }
         scan.finish(stages.unwrap_or(Err(Incomplete::Internal.into())));
@@ -275,6 +321,8 @@ impl Scanner {
 /// One scan on its way. What it has found survives a panic.
 struct Scan<'s> {
     scanner: &'s Scanner,
+    /// The editions that this scan compares with, from start to end.
+    lists: Arc<[HashList]>,
     budget: &'s Budget,
     findings: Vec<Finding>,
     media: Option<Media>,
@@ -288,7 +336,8 @@ struct Scan<'s> {
 impl<'s> Scan<'s> {
     fn new(scanner: &'s Scanner, budget: &'s Budget) -> Self {
         let mut findings = Vec::new();
-        if scanner.lists.is_empty() {
+        let lists = scanner.lists();
+        if lists.is_empty() {
             findings.push(Finding::NoData(Part::List));
         }
         let first = || scanner.classifiers.iter().filter(|c| scanner.looks_first(c));
@@ -304,14 +353,15 @@ impl<'s> Scan<'s> {
             frames: 0,
             blake3: None,
             timings: Timings::default(),
-            search: Search::new(scanner, budget),
+            search: Search::new(&lists, scanner.views, budget),
+            lists,
             looks: Looks::new(scanner, budget),
         }
     }
 
     fn digest(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.budget.charge_input(bytes.len())?;
-        let used = self.scanner.lists.iter().map(HashList::algorithms);
+        let used = self.lists.iter().map(HashList::algorithms);
         let always = [Algorithm::Blake3].into_iter().collect();
         let wanted = used.fold(always, Algorithms::union);
         let digests = timed(self.budget, &mut self.timings.digest, || {
@@ -321,7 +371,7 @@ impl<'s> Scan<'s> {
             if digest.algorithm() == Algorithm::Blake3 {
                 self.blake3 = digest.as_bytes().try_into().ok();
             }
-            for list in &self.scanner.lists {
+            for list in self.lists.iter() {
                 if timed(self.budget, &mut self.timings.lookup, || list.contains(digest)) {
                     self.findings.push(matched(list, Match::Exact(digest.algorithm())));
                 }
@@ -381,7 +431,7 @@ impl<'s> Scan<'s> {
         let backgrounds = backgrounds(frame);
         let Self { search, looks, .. } = self;
         let perceptual = |list: &HashList| list.algorithms().iter().any(Algorithm::is_perceptual);
-        let compares = self.scanner.lists.iter().any(perceptual);
+        let compares = self.lists.iter().any(perceptual);
         let (compared, looked) = if compares && looks.has_work() && self.scanner.has_two_cores {
             thread::scope(|scope| {
                 let looks = scope.spawn(|| looks.look_at(frame, backgrounds));

@@ -1,17 +1,21 @@
-//! Opening and inspecting list files.
+//! Opening and inspecting lists: files, and the stores that `presend-update` keeps.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
-use presend::HashList;
 use presend::hash::Algorithm;
 use presend::list::delta;
-use serde_json::json;
+use presend::update::{Action, Release, Store};
+use presend::{HashList, Verdict};
+use serde_json::{Value, json};
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, input};
+
+mod absent;
 
 /// The official test picture, PNG.
 pub(crate) const TEST_PICTURE: &[u8] = include_bytes!("../../hashlists/demo/test-picture.png");
@@ -26,6 +30,10 @@ pub(crate) enum Command {
     Info(Args),
     /// Read a whole list and compare it with its digest.
     Verify(Args),
+    /// Show that a picture is not listed, in any of the views that a scan may look at.
+    ///
+    /// Exit code 0 when no list holds it, 1 when one would match, 2 when it cannot be looked at.
+    Absent(absent::Args),
     /// Make the next edition of a list from a delta.
     Apply(Apply),
     /// Make a list file of a packed list.
@@ -52,7 +60,8 @@ pub(crate) struct Apply {
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The list file.
+    /// The list file, or a store.
+    #[arg(value_name = "FILE|STORE")]
     file: PathBuf,
     /// Print JSON.
     #[arg(long)]
@@ -64,6 +73,7 @@ impl Command {
         match self {
             Self::Info(args) => args.info(),
             Self::Verify(args) => args.verify(),
+            Self::Absent(args) => args.run(),
             Self::Apply(apply) => apply.run(),
             Self::Unpack(unpack) => unpack.run(),
         }
@@ -72,12 +82,13 @@ impl Command {
 
 impl Args {
     fn info(&self) -> Result<Outcome, Failure> {
-        let list = open(&self.file)?;
+        let opened = Opened::at(&self.file)?;
+        let list = &opened.list;
         let header = list.header();
         let algorithms: Vec<_> = list.algorithms().iter().map(Algorithm::name).collect();
         let mut out = io::stdout().lock();
         if self.json {
-            let info = json!({
+            let mut info = json!({
                 "id": list.id(),
                 "version": list.version(),
                 "profile": header.profile(),
@@ -90,6 +101,9 @@ impl Args {
                 "bytes": list.size(),
                 "false_match_log2": header.false_match_log2(),
             });
+            if let Some(release) = &opened.release {
+                info["release"] = release_json(&opened, release);
+            }
             writeln!(out, "{info}")?;
         } else {
             writeln!(out, "id            {}", list.id())?;
@@ -103,12 +117,15 @@ impl Args {
             writeln!(out, "bytes         {}", list.size())?;
             let bound = header.false_match_log2();
             writeln!(out, "false match   at most 2^{bound:.1} in one whole scan, 64 frames long")?;
+            if let Some(release) = &opened.release {
+                write_release(&mut out, &opened, release)?;
+            }
         }
         Ok(Outcome::Clean)
     }
 
     fn verify(&self) -> Result<Outcome, Failure> {
-        let list = open(&self.file)?;
+        let Opened { list, .. } = Opened::at(&self.file)?;
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(
@@ -152,6 +169,59 @@ impl Unpack {
     }
 }
 
+/// What is signed beside the list of a store. The manifest stands as it is, whatever
+/// it holds.
+fn release_json(opened: &Opened, release: &Release) -> Value {
+    let expires = release.expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    json!({
+        "signatures_needed": release.signers.map(|(needed, _)| needed),
+        "signers": release.signers.map(|(_, keys)| keys),
+        "expires": expires.map(|at| at.as_secs()),
+        "stale": opened.is_stale(),
+        "scope": serde_json::to_value(release.scope).ok(),
+        "manifest": manifest(release),
+    })
+}
+
+fn manifest(release: &Release) -> Option<Value> {
+    serde_json::from_slice(release.manifest.as_ref()?).ok()
+}
+
+fn write_release(out: &mut impl Write, opened: &Opened, release: &Release) -> io::Result<()> {
+    if let Some((needed, keys)) = release.signers {
+        writeln!(out, "signed by     {needed} of {keys} keys at least")?;
+    }
+    if let Some(expires) = release.expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+        let days = expires.as_secs() as i64 - now();
+        let word = if opened.is_stale() { "stale for" } else { "fresh for" };
+        writeln!(out, "{word}     {:.1} days", days.abs() as f64 / 86_400.0)?;
+    }
+    let scope = serde_json::to_value(release.scope).unwrap_or_default();
+    write_value(out, "asks for", &scope)?;
+    match manifest(release) {
+        Some(manifest) => write_value(out, "manifest", &manifest),
+        None => writeln!(out, "the release has no manifest that can be read"),
+    }
+}
+
+/// Each value on a line of its own, behind its path.
+fn write_value(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
+    let path = input::shown_text(path);
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| write_value(out, &format!("{path}.{name}"), value)),
+        Value::Null => Ok(()),
+        Value::String(text) => writeln!(out, "{path}  {}", input::shown_text(text)),
+        other => writeln!(out, "{path}  {other}"),
+    }
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// Opens a list and then puts its file in its place.
 fn install(path: &Path, contents: Vec<u8>) -> Result<HashList, Failure> {
     let contents = Arc::<[u8]>::from(contents);
@@ -182,6 +252,52 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     })
 }
 
+/// A list, and what is known of it beyond its own words if it lies in a store.
+pub(crate) struct Opened {
+    pub(crate) list: HashList,
+    pub(crate) release: Option<Release>,
+}
+
+impl Opened {
+    /// Opens a list file or the list of a store.
+    fn at(path: &Path) -> Result<Self, Failure> {
+        if !path.is_dir() {
+            return Ok(Self { list: open(path)?, release: None });
+        }
+        if !path.join("current").is_file() {
+            return Err(Failure::at(path, "not a store; `presend-update --store` fills one"));
+        }
+        // It may be replaced twice before it is mapped.
+        let mut tries = 3;
+        loop {
+            tries -= 1;
+            let release = Store::open(path).and_then(|store| store.release());
+            let Some(release) = release.map_err(|error| Failure::at(path, error))? else {
+                return Err(Failure::at(path, "no list yet; `presend-update` fetches it"));
+            };
+            match open(&release.list) {
+                Err(_) if tries > 0 && !release.list.exists() => {}
+                list => return Ok(Self { list: list?, release: Some(release) }),
+            }
+        }
+    }
+
+    /// Whether nobody has confirmed lately that there is no newer one.
+    pub(crate) fn is_stale(&self) -> bool {
+        let expires = self.release.as_ref().and_then(|release| release.expires);
+        expires.is_some_and(|expires| expires <= SystemTime::now())
+    }
+
+    /// The most that the list's publisher wants to come of a match.
+    pub(crate) fn most(&self) -> Option<Verdict> {
+        self.release.as_ref()?.scope.action.map(|action| match action {
+            Action::Warn => Verdict::Warn,
+            Action::Ask => Verdict::Ask,
+            _ => Verdict::Block,
+        })
+    }
+}
+
 /// Maps and opens a list file, checked to the last bit.
 fn open(path: &Path) -> Result<HashList, Failure> {
     let file = File::open(path).map_err(|error| Failure::at(path, error))?;
@@ -193,12 +309,12 @@ fn open(path: &Path) -> Result<HashList, Failure> {
 }
 
 /// The lists to scan with; the demonstration list when none is named.
-pub(crate) fn open_all(paths: &[PathBuf]) -> Result<Vec<HashList>, Failure> {
+pub(crate) fn open_all(paths: &[PathBuf]) -> Result<Vec<Opened>, Failure> {
     if paths.is_empty() {
         let list = HashList::open(DEMO_LIST).map_err(|error| Failure::new(error.to_string()))?;
-        return Ok(vec![list]);
+        return Ok(vec![Opened { list, release: None }]);
     }
-    paths.iter().map(|path| open(path)).collect()
+    paths.iter().map(|path| Opened::at(path)).collect()
 }
 
 fn map(file: &File) -> io::Result<memmap2::Mmap> {

@@ -40,7 +40,7 @@ enum Command {
     Bench(bench::Args),
     /// Measure on a folder of photos what the hidden list finds of their copies.
     Eval(eval::Args),
-    /// Inspect a list file.
+    /// Inspect a list: a file, or a store of `presend-update`.
     #[command(subcommand)]
     List(list::Command),
     /// Inspect a model's folder.

@@ -13,14 +13,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use presend::hash::views::ViewSet;
 use presend::media::Fidelity;
 use presend::verdict::{Finding, Judged, Match};
-use presend::{
-    CancelToken, Classifier, HashList, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict,
-};
+use presend::{CancelToken, Classifier, Limits, Policy, Report, Scanner, ScannerBuilder, Verdict};
 use serde_json::{Value, json};
 
 use crate::input::{self, Input};
+use crate::list::{self, Opened};
 use crate::model::ModelArgs;
-use crate::{Failure, Outcome, list};
+use crate::{Failure, Outcome};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,8 +46,9 @@ pub(crate) struct Args {
 /// What files are scanned with, the same for every command that scans.
 #[derive(clap::Args)]
 pub(crate) struct ScannerArgs {
-    /// List to compare with; may be repeated [default: the embedded demonstration list].
-    #[arg(long, value_name = "FILE")]
+    /// List to compare with, a file or a store of `presend-update`; may be repeated [default: the
+    /// embedded demonstration list].
+    #[arg(long, value_name = "FILE|STORE")]
     list: Vec<PathBuf>,
     #[command(flatten)]
     models: ModelArgs,
@@ -70,7 +70,20 @@ pub(crate) struct ScannerArgs {
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let start = Instant::now();
-        let scanner = self.scanner.build(self.scanner.lists()?, self.scanner.models()?)?;
+        let lists = self.scanner.lists()?;
+        let described = lists.iter().map(|opened| {
+            let list = &opened.list;
+            json!({ "id": list.id(), "version": list.version(), "stale": opened.is_stale() })
+        });
+        let described: Vec<_> = described.collect();
+        for Opened { list, .. } in lists.iter().filter(|opened| opened.is_stale()) {
+            eprintln!(
+                "presend: {} version {} may not be the newest: run presend-update",
+                list.id(),
+                list.version()
+            );
+        }
+        let scanner = self.scanner.build(lists, self.scanner.models()?)?;
         if self.scanner.list.is_empty() && !self.quiet && !self.json {
             eprintln!(
                 "presend: no --list given; using the demonstration list, which flags the official test picture"
@@ -81,7 +94,8 @@ impl Args {
         let mut summary = Summary::default();
         self.scan_all(&scanner, &limits, &mut summary)?;
         if self.json {
-            let line = summary.json(start.elapsed());
+            let mut line = summary.json(start.elapsed());
+            line["summary"]["lists"] = described.into();
             writeln!(io::stdout(), "{line}")?;
         }
         Ok(summary.outcome())
@@ -172,7 +186,7 @@ impl Args {
 
 impl ScannerArgs {
     /// Opens the lists.
-    pub(crate) fn lists(&self) -> Result<Vec<HashList>, Failure> {
+    pub(crate) fn lists(&self) -> Result<Vec<Opened>, Failure> {
         list::open_all(&self.list)
     }
 
@@ -204,14 +218,18 @@ impl ScannerArgs {
     /// The scanner of these lists and models.
     pub(crate) fn build(
         &self,
-        lists: Vec<HashList>,
+        lists: Vec<Opened>,
         models: Vec<Classifier>,
     ) -> Result<Scanner, Failure> {
-        let builder = Scanner::builder()
-            .policy(self.read_policy()?)
-            .views(self.views)
-            .fidelity(self.fidelity);
-        let builder = lists.into_iter().fold(builder, ScannerBuilder::list);
+        let mut policy = self.read_policy()?;
+        for opened in &lists {
+            if let Some(most) = opened.most() {
+                policy = policy.at_most(opened.list.id(), most);
+            }
+        }
+        let builder = Scanner::builder().policy(policy).views(self.views).fidelity(self.fidelity);
+        let lists = lists.into_iter().map(|opened| opened.list);
+        let builder = lists.fold(builder, ScannerBuilder::list);
         let builder = models.into_iter().fold(builder, ScannerBuilder::classifier);
         builder.build().map_err(|error| Failure::new(error.to_string()))
     }

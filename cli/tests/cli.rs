@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+#[path = "cli/store.rs"]
+mod store;
+
 #[path = "cli/bench.rs"]
 mod bench;
 

@@ -1,20 +1,22 @@
 //! The near look-ups of one scan: hashes, views, probes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Scanner, matched, timed};
+use super::{matched, timed};
 use crate::frame::{Background, Frame};
 use crate::hash::PerceptualHash;
 use crate::hash::pdq::{LOW_QUALITY, Pdq};
 use crate::hash::views::{View, ViewSet};
 use crate::limits::{Budget, Incomplete};
-use crate::list;
 use crate::list::bands::Probes;
+use crate::list::{self, HashList};
 use crate::verdict::{Finding, Match};
 
 /// The near look-ups of one scan.
 pub(super) struct Search<'s> {
-    scanner: &'s Scanner,
+    lists: Arc<[HashList]>,
+    views: ViewSet,
     budget: &'s Budget,
     /// Found so far.
     pub(super) findings: Vec<Finding>,
@@ -30,12 +32,13 @@ pub(super) struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    pub(super) fn new(scanner: &'s Scanner, budget: &'s Budget) -> Self {
+    pub(super) fn new(lists: &Arc<[HashList]>, views: ViewSet, budget: &'s Budget) -> Self {
         Self {
-            scanner,
+            lists: Arc::clone(lists),
+            views,
             budget,
             findings: Vec::new(),
-            near: vec![false; scanner.lists.len()],
+            near: vec![false; lists.len()],
             tried: 0,
             seen: Vec::new(),
             hash_time: Duration::ZERO,
@@ -68,7 +71,7 @@ impl<'s> Search<'s> {
 
     fn look_up(&mut self, pdq: &Pdq, number: u32) -> Result<(), Incomplete> {
         let start = self.budget.now();
-        let views = self.scanner.views;
+        let views = self.views;
         let probes = list::picture_probes(views, self.tried);
         // So few probes are better spent on the likeliest views.
         let views = if self.tried == 0 { views } else { views.min(ViewSet::Nine) };
@@ -82,7 +85,7 @@ impl<'s> Search<'s> {
             let Some(view) = view else { return Ok(()) };
             // One set of probes for all lists of a profile.
             let mut made: Vec<Probes> = Vec::new();
-            for (list, near) in self.scanner.lists.iter().zip(&mut self.near) {
+            for (list, near) in self.lists.iter().zip(&mut self.near) {
                 if *near {
                     continue;
                 }

@@ -5,6 +5,7 @@
 //! | `current` | the number of the generation in use |
 //! | `generations/N/root.json` and so on | the metadata that was trusted then |
 //! | `generations/N/list` | the digest of its list, if it has one |
+//! | `generations/N/manifest`, `scope`, `proof` | what was signed beside the list |
 //! | `lists/DIGEST` | a list |
 //! | `lock` | locked by whoever updates |
 //!
@@ -14,11 +15,14 @@
 //! for a reader that has just seen its number.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use super::tuf::{FileFacts, Role, Trusted};
+use super::scope::Scope;
+use super::tuf::{self, FileFacts, Role, Trusted};
 
 /// A store of one list: a folder that nothing else writes to.
 #[derive(Clone, Debug)]
@@ -30,6 +34,57 @@ pub(super) struct Generation {
     number: u64,
     metadata: BTreeMap<String, Vec<u8>>,
     pub(super) list: Option<String>,
+    pub(super) beside: BTreeMap<Beside, Vec<u8>>,
+}
+
+/// A small file that belongs to a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Beside {
+    Manifest,
+    Scope,
+    Proof,
+}
+
+impl Beside {
+    const ALL: [Self; 3] = [Self::Manifest, Self::Scope, Self::Proof];
+
+    /// Metadata's names end in `.json`, so none is like these.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Scope => "scope",
+            Self::Proof => "proof",
+        }
+    }
+}
+
+/// The release that a store has in use. It was verified when it came, and is not
+/// verified again.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// The list's file. It is only ever removed, and not before two releases have
+    /// come after it, so it may be mapped.
+    pub list: PathBuf,
+    /// The publisher's manifest, in JSON.
+    pub manifest: Option<Vec<u8>>,
+    /// What the list asks for at most.
+    pub scope: Scope,
+    /// When the repository's word that this is the latest runs out.
+    pub expires: Option<SystemTime>,
+    /// How many keys have to sign a release, and of how many.
+    pub signers: Option<(u64, usize)>,
+}
+
+/// Without the manifest.
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, expires, .. } = self;
+        f.debug_struct("Release")
+            .field("scope", scope)
+            .field("expires", expires)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The right to write; let go when dropped.
@@ -80,15 +135,36 @@ impl Store {
     /// # Errors
     /// Whatever kept the store from being read.
     pub fn list(&self) -> io::Result<Option<Vec<u8>>> {
-        // A generation goes away when two have come after it, so whoever is that
-        // late looks again.
+        self.read(|now| now.list.map(|name| self.read_list(&name)).transpose())
+    }
+
+    /// The release in use.
+    ///
+    /// # Errors
+    /// Whatever kept the store from being read.
+    pub fn release(&self) -> io::Result<Option<Release>> {
+        self.read(|mut now| {
+            let Some(name) = now.list.take() else { return Ok(None) };
+            let scope = now.beside.get(&Beside::Scope).map(|text| serde_json::from_slice(text));
+            let timestamp = now.metadata.get(&Role::timestamp().file());
+            let root = now.metadata.get(&Role::root().file());
+            Ok(Some(Release {
+                list: self.0.join(LISTS).join(name),
+                manifest: now.beside.remove(&Beside::Manifest),
+                scope: scope.transpose()?.unwrap_or_default(),
+                expires: timestamp.and_then(|bytes| tuf::expiry(bytes)),
+                signers: root.and_then(|bytes| tuf::signers(bytes)),
+            }))
+        })
+    }
+
+    /// Reads the generation in use. It goes away when two have come after it, so
+    /// whoever is that late looks again.
+    fn read<T>(&self, what: impl Fn(Generation) -> io::Result<T>) -> io::Result<T> {
         let mut tries = 3;
         loop {
             tries -= 1;
-            match self
-                .current()
-                .and_then(|now| now.list.map(|name| self.read_list(&name)).transpose())
-            {
+            match self.current().and_then(&what) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 0 => {}
                 read => return read,
             }
@@ -106,9 +182,10 @@ impl Store {
                 Ok(name) if name == LIST => {
                     generation.list = Some(digest(&bytes).ok_or(io::ErrorKind::InvalidData)?);
                 }
-                Ok(name) => {
-                    generation.metadata.insert(name, bytes);
-                }
+                Ok(name) => match Beside::ALL.into_iter().find(|beside| beside.file() == name) {
+                    Some(beside) => generation.beside.extend([(beside, bytes)]),
+                    None => generation.metadata.extend([(name, bytes)]),
+                },
                 Err(_) => {}
             }
         }
@@ -174,6 +251,9 @@ impl Lock<'_> {
         if let Some(list) = &generation.list {
             write_synced(&folder.join(LIST), list.as_bytes())?;
         }
+        for (beside, bytes) in &generation.beside {
+            write_synced(&folder.join(beside.file()), bytes)?;
+        }
         sync_folder(&folder)?;
         sync_folder(&self.store.0.join(GENERATIONS))?;
         replace(&self.store.0.join(CURRENT), format!("{number}\n").as_bytes())?;
@@ -224,7 +304,7 @@ impl Trusted for Generation {
 impl Generation {
     /// Whether this one has other contents.
     pub(super) fn differs(&self, other: &Self) -> bool {
-        (&self.metadata, &self.list) != (&other.metadata, &other.list)
+        (&self.metadata, &self.list, &self.beside) != (&other.metadata, &other.list, &other.beside)
     }
 
     /// What a failed update leaves of itself, whose generation this was: the

@@ -26,11 +26,14 @@ pub(crate) mod signing;
 mod time;
 
 pub use delegation::TargetName;
+#[cfg(feature = "log")]
+pub(super) use key::unhex;
 pub use metadata::FileFacts;
+pub(super) use metadata::Targets;
 
 use delegation::{Delegation, encode};
 use key::{Keys, Signers};
-use metadata::{Contents, Document, Meta, Root, Snapshot, Targets, Timestamp};
+use metadata::{Contents, Document, Meta, Root, Snapshot, Timestamp};
 
 /// Whose metadata it is: one of the four top-level roles, or one that was
 /// delegated to.
@@ -195,8 +198,14 @@ impl<'a> Repository<'a> {
     /// [`TufError::NoTarget`] if none has signed one; otherwise, what is wrong
     /// with a role that had to be asked.
     pub fn find(&mut self, name: &TargetName) -> Result<FileFacts, TufError> {
-        if let Some(facts) = self.targets.file(name) {
-            return Ok(facts.clone());
+        self.role_of(name)?.file(name).cloned().ok_or(TufError::NoTarget)
+    }
+
+    /// All that the role has signed which [`find`](Self::find) believes about
+    /// this target.
+    pub(super) fn role_of(&mut self, name: &TargetName) -> Result<Targets, TufError> {
+        if self.targets.file(name).is_some() {
+            return Ok(self.targets.clone());
         }
         let mut update =
             Update { transport: self.transport, trusted: &mut *self.trusted, now: self.now };
@@ -210,8 +219,8 @@ impl<'a> Repository<'a> {
             let signers = &delegation.signers;
             let role = delegation.role();
             let targets = update.targets(&self.root, &self.snapshot, &role, &keys, signers)?;
-            if let Some(facts) = targets.file(name) {
-                return Ok(facts.clone());
+            if targets.file(name).is_some() {
+                return Ok(targets);
             }
             queue(&mut waiting, &targets, name);
         }
@@ -462,6 +471,19 @@ impl Update<'_> {
         read.map_err(|error| failed(FetchError::Failed(error.to_string())))?;
         if bytes.len() as u64 > most { Err(TufError::TooLong(role.clone())) } else { Ok(bytes) }
     }
+}
+
+/// When the timestamp in these bytes, which were verified before, expires.
+pub(super) fn expiry(timestamp: &[u8]) -> Option<SystemTime> {
+    let document = Document::<Timestamp>::read(&Role::timestamp(), timestamp).ok()?;
+    Some(document.unverified().header().expires.moment())
+}
+
+/// How many keys have to sign the targets, and of how many, by a root in these
+/// bytes, which were verified before.
+pub(super) fn signers(root: &[u8]) -> Option<(u64, usize)> {
+    let document = Document::<Root>::read(&Role::root(), root).ok()?;
+    Some(document.unverified().roles.targets.counts())
 }
 
 fn verified<T: Contents>(role: &Role, bytes: &[u8], keys: &Keys, signers: &Signers) -> Option<T> {

@@ -23,12 +23,7 @@ fn edition_with(
 }
 
 fn bytes(version: u64, seeds: impl IntoIterator<Item = u32>) -> Vec<u8> {
-    let rows: String =
-        seeds.into_iter().map(|n| format!("pdq {}\n", blake3::hash(&n.to_le_bytes()))).collect();
-    let feed = Feed::read(rows.as_bytes()).expect("rows");
-    let profile = "balanced".into();
-    let parameters = Parameters { id: "daily".into(), version, profile, salt: None };
-    publish::build(&parameters, &feed).expect("it builds").list
+    crate::served::edition(version, seeds).list
 }
 
 #[test]

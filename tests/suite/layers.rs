@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("verdict", &["limits", "media", "hash", "list"]),
     ("policy", &["limits", "media", "hash", "verdict"]),
     ("scanner", &["limits", "frame", "media", "hash", "classify", "list", "verdict", "policy"]),
-    ("hook", &["limits", "scanner", "verdict"]),
+    ("hook", &["limits", "list", "scanner", "verdict"]),
     ("update", &["limits", "hash", "list"]),
     ("publish", &["hash", "list", "update"]),
     (

@@ -1,6 +1,7 @@
 //! The suite: presend's promises, each with expected values that are somebody
 //! else's.
 
+mod catch_up;
 mod classify;
 mod corpus;
 mod delta;
@@ -11,12 +12,16 @@ mod ingest;
 mod jpeg;
 mod layers;
 mod lists;
+mod log;
 mod media;
 mod pdq;
 mod pre_send;
 mod reference;
 mod releases;
+mod reload;
 mod scan;
+mod served;
+mod threats;
 mod update;
 
 use std::fs;

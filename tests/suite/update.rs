@@ -38,10 +38,10 @@ impl<R: Read + 'static, F: Fn(Box<dyn Read + '_>) -> R> Transport for Replaced<'
 }
 
 /// A folder that goes away with the test.
-struct Temporary(PathBuf);
+pub(crate) struct Temporary(pub(crate) PathBuf);
 
 impl Temporary {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("presend-{}-{next}", std::process::id()));
@@ -116,6 +116,23 @@ fn a_repository_by_python_tuf_is_followed_from_release_to_release() {
     assert_eq!(update(&store, &State("base")), Answer::Current);
     assert_eq!(update(&store, &State("release-2")), Answer::Updated);
     assert_eq!(version(&store), Some(2));
+}
+
+#[test]
+fn a_release_by_python_tuf_is_caught_up_with_by_its_delta() {
+    let folder = Temporary::new();
+    let store = folder.store();
+    assert_eq!(update(&store, &State("base")), Answer::Updated);
+    // It alone could not be followed: the list itself is not there.
+    let other = |_: Box<dyn Read + '_>| io::Cursor::new(b"not the list");
+    assert_eq!(update(&store, &Replaced(State("every-way"), FETCHED[3], other)), Answer::Updated);
+    assert_eq!(version(&store), Some(2));
+    let release = store.release().expect("readable").expect("a release");
+    let manifest = release.manifest.expect("a manifest");
+    assert!(manifest.ends_with(b"\"a later field\": [\"of\", 2]}"));
+    assert_eq!(release.scope.probes, Some(294_912));
+    assert_eq!(release.signers, Some((2, 3)));
+    assert!(release.expires.expect("a time") > now());
 }
 
 #[test]

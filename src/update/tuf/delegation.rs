@@ -57,7 +57,7 @@ pub(super) fn encode(text: &str) -> String {
 }
 
 /// The roles that a targets role hands files on to.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub(super) struct Delegations {
     #[serde(default)]
     pub(super) keys: Keys,

@@ -38,6 +38,11 @@ impl Signers {
         self.threshold > 0
     }
 
+    /// How many have to sign, and how many may.
+    pub(super) fn counts(&self) -> (u64, usize) {
+        (self.threshold, self.keyids.len())
+    }
+
     /// Whether as many of these keys as it takes have signed the message. A key
     /// counts once, under however many names it comes.
     pub(super) fn have_signed(
@@ -143,7 +148,7 @@ impl fmt::Debug for KeyId {
 }
 
 /// The bytes that hexadecimal digits of either case stand for.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(in crate::update) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |c: &u8| char::from(*c).to_digit(16).map(|value| value as u8);
     if !text.len().is_multiple_of(2) {
         return None;

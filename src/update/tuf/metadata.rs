@@ -23,7 +23,7 @@ pub(super) struct Document<T> {
 }
 
 /// What all roles' documents begin with.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Header {
     #[serde(rename = "_type")]
     kind: String,
@@ -173,8 +173,8 @@ impl Contents for Snapshot {
 }
 
 /// Which files there are, and who may name more.
-#[derive(Deserialize)]
-pub(super) struct Targets {
+#[derive(Clone, Deserialize)]
+pub(in crate::update) struct Targets {
     #[serde(flatten)]
     header: Header,
     pub(super) targets: BTreeMap<String, FileFacts>,
@@ -183,8 +183,13 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn file(&self, name: &TargetName) -> Option<&FileFacts> {
+    pub(in crate::update) fn file(&self, name: &TargetName) -> Option<&FileFacts> {
         self.targets.get(name.as_str())
+    }
+
+    /// Every file, by name.
+    pub(in crate::update) fn files(&self) -> impl Iterator<Item = (&str, &FileFacts)> {
+        self.targets.iter().map(|(name, facts)| (name.as_str(), facts))
     }
 }
 
@@ -226,6 +231,8 @@ impl Meta {
 pub struct FileFacts {
     length: u64,
     hashes: Hashes,
+    #[serde(default)]
+    custom: Option<Value>,
 }
 
 impl FileFacts {
@@ -242,6 +249,17 @@ impl FileFacts {
     /// A name for the file that its contents decide: one of its hashes.
     pub fn digest(&self) -> &str {
         self.hashes.prefix()
+    }
+
+    /// Its SHA-256, if that is signed.
+    #[cfg(feature = "log")]
+    pub(in crate::update) fn sha256(&self) -> Option<[u8; 32]> {
+        key::unhex(self.hashes.sha256.as_ref()?)?.try_into().ok()
+    }
+
+    /// What the publisher says about the file beyond that, under a name of its own.
+    pub(in crate::update) fn custom(&self, name: &str) -> Option<&Value> {
+        self.custom.as_ref()?.get(name)
     }
 
     pub(super) fn checker(&self) -> Checker<'_> {

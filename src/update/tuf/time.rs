@@ -9,6 +9,11 @@ use serde::{Deserialize, Deserializer, de};
 pub(super) struct Expiry(u64);
 
 impl Expiry {
+    pub(super) fn moment(self) -> SystemTime {
+        // No year of four digits is beyond what a time can hold.
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.0)
+    }
+
     /// From this moment on the metadata is not to be used.
     pub(super) fn has_passed(self, now: SystemTime) -> bool {
         // A clock before 1970 is wrong, and not a reason to trust anything.

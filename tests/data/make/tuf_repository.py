@@ -1,7 +1,7 @@
-"""Writes tests/data/tuf with python-tuf: `python tuf_repository.py DEMO-2`.
+"""Writes tests/data/tuf with python-tuf: `python tuf_repository.py DEMO-2 [CASE...]`.
 
-The file is version 2 of the demonstration list, from `presend list apply` with tests/data/delta/demo-2.delta. `base/` is
-a sound repository. Every other folder holds what differs from it, and is named by its fault, or by what it shows. Keys
+The file is version 2 of the demonstration list, from `presend list apply` with tests/data/delta/demo-2.delta. Named cases
+alone are added to what is there. `base/` is a sound repository. Every other folder holds what differs from it, and is named by its fault, or by what it shows. Keys
 come from their names, so only signatures of ECDSA change from run to run.
 """
 
@@ -76,8 +76,10 @@ class Repository:
     def __getattr__(self, role):
         return self.docs[role]
 
-    def put_list(self, data, name="demo.presend"):
+    def put_list(self, data, name="demo.presend", custom=None):
         facts = TargetFile.from_data(name, data, ["sha256", "sha512"])
+        if custom:
+            facts.unrecognized_fields["custom"] = {"presend": custom}
         self.targets.targets[name] = facts
         folder, _, last = name.rpartition("/")
         self.files["/".join(filter(None, ["targets", folder, f"{facts.hashes['sha256']}.{last}"]))] = data
@@ -147,6 +149,17 @@ def case(function):
 @case
 def release_2(repo, lists):
     repo.put_list(lists[1])
+    repo.release()
+
+
+@case
+def every_way(repo, lists):
+    """The second list, and what presend's own releases have beside it."""
+    scope = {"action": "ask", "views": 9, "probes": 294912}
+    repo.put_list(lists[1], custom={"version": 2, "scope": scope})
+    repo.put_list((OUT.parent / "delta/demo-2.delta").read_bytes(), "demo.1-2.delta")
+    manifest = {"id": "demo", "version": 2, "entries": {"pdq": 5}, "a later field": ["of", 2]}
+    repo.put_list(json.dumps(manifest).encode(), "demo.manifest.json")
     repo.release()
 
 
@@ -408,9 +421,14 @@ def a_list_under_another_name(repo, lists):
 if __name__ == "__main__":
     demo = OUT.parents[2] / "hashlists/demo/demo.presend"
     lists = [path.read_bytes() for path in (demo, Path(sys.argv[1]))]
-    shutil.rmtree(OUT, ignore_errors=True)
+    wanted = sys.argv[2:]
+    if not wanted:
+        shutil.rmtree(OUT, ignore_errors=True)
     base = Repository(lists).files
-    for name, change in {"base": lambda *_: None, **CASES}.items():
+    if wanted:
+        base = {path: (OUT / "base" / path).read_bytes() for path in base}
+    cases = {"base": lambda *_: None, **CASES}
+    for name, change in ((name, cases[name]) for name in wanted or cases):
         repo = Repository(lists)
         # ECDSA signs the same differently: begin from the same bytes.
         repo.files = dict(base)
