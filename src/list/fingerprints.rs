@@ -58,14 +58,16 @@ pub(crate) fn bucket_bits(fingerprints: u64) -> u32 {
     fingerprints.max(1).ilog2().saturating_sub(4)
 }
 
-/// Where to look for a fingerprint: its bucket.
+/// Where to look for a fingerprint.
 #[derive(Clone, Copy, Default)]
 struct Place {
+    /// Its bucket.
     start: usize,
     end: usize,
+    /// Where to begin, and the remainder there.
+    at: usize,
+    found: u64,
     remainder: u64,
-    /// What is in the middle of the bucket.
-    middle: u64,
 }
 
 /// Fingerprints in ascending order, cut into buckets by their first bits.
@@ -117,30 +119,46 @@ impl Table<'_> {
     pub(crate) fn holds_any(&self, prints: &[Fingerprint]) -> bool {
         let mut places = [Place::default(); BATCH];
         for (place, &print) in places.iter_mut().zip(prints) {
-            let (number, remainder) = self.split(print);
-            let bounds = self.start(number).zip(self.start(number + 1));
-            let (start, end) = bounds.unwrap_or_default();
-            *place = Place { start, end, remainder, middle: 0 };
+            *place = self.place(print);
         }
         let places = &mut places[..prints.len()];
-        // The middles of all buckets first: the CPU waits for many side by side.
+        // What is there first, in all buckets: the CPU waits for many side by side.
         for place in places.iter_mut() {
-            place.middle = self.remainder(place.start.midpoint(place.end)).unwrap_or_default();
+            place.found = self.remainder(place.at).unwrap_or_default();
         }
         places.iter().any(|place| self.is_in(place))
     }
 
-    /// A binary search, so that no bucket is too full for it, whoever filled it.
+    /// Where the fingerprint is if those of its bucket stand at even distances.
+    fn place(&self, print: Fingerprint) -> Place {
+        let (number, remainder) = self.split(print);
+        let bounds = self.start(number).zip(self.start(number + 1));
+        let (start, end) = bounds.unwrap_or_default();
+        let part = u128::from(remainder) * (end - start) as u128;
+        let at = start + (part >> self.remainder_bits) as usize;
+        Place { start, end, at, remainder, found: 0 }
+    }
+
+    /// A search by growing strides and then by halves: it seldom leaves the cache
+    /// line that it begins in, and no bucket is too full for it, whoever filled it.
     fn is_in(&self, place: &Place) -> bool {
-        let &Place { start, end, remainder, middle } = place;
-        let (mut start, mut end, mut at, mut found) = (start, end, start.midpoint(end), middle);
+        let &Place { mut start, mut end, mut at, remainder, mut found } = place;
+        let mut stride = 0;
         while start < end {
             if found == remainder {
                 return true;
             }
-            (start, end) = if found < remainder { (at + 1, end) } else { (start, at) };
-            at = start.midpoint(end);
+            let next = if found < remainder {
+                start = at + 1;
+                Some(start + stride)
+            } else {
+                end = at;
+                end.checked_sub(stride + 1)
+            };
+            let inside = next.filter(|next| (start..end).contains(next));
+            at = inside.unwrap_or(start.midpoint(end));
             found = self.remainder(at).unwrap_or_default();
+            stride = stride * 2 + 1;
         }
         false
     }
