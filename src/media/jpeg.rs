@@ -139,16 +139,17 @@ fn decode<'a>(
         Passes::One
     };
     let depth = Depth::of(shown);
+    // What cannot be read takes no memory.
+    let mut entropy = Entropy::new(markers, header, first.clone(), depth)?;
     let memory = budget.reserve(shown.output_bytes())?;
     let _working = budget.reserve(working_memory(shown, passes, depth))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
     let grids = header.components.iter();
     let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
-    let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
     let mut output = Output::new(shown)?;
+    let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
     let damage = match passes {
         Passes::One => {
-            let mut entropy = Entropy::new(markers, header, first, depth)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
                 grids.iter_mut().for_each(Grid::clear);
@@ -159,7 +160,7 @@ fn decode<'a>(
             ending(damage, skip_to_end(markers))
         }
         Passes::Several => {
-            let damage = read_scans(markers, header, first, &mut grids, depth, budget)?;
+            let damage = read_scans(markers, header, (&first, entropy), &mut grids, depth, budget)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
                 output.add(row, row, markers, &grids);
@@ -187,10 +188,10 @@ enum Passes {
 
 /// All scans up to the end. What breaks in a later scan leaves what the earlier
 /// ones have shown; only the first and the budget end it with nothing.
-fn read_scans(
-    markers: &mut Markers<'_>,
+fn read_scans<'a>(
+    markers: &mut Markers<'a>,
     header: &Header,
-    first: Scan,
+    (first, mut entropy): (&Scan, Entropy<'a>),
     grids: &mut [Grid],
     depth: Depth,
     budget: &Budget,
@@ -201,8 +202,7 @@ fn read_scans(
         scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
         lacking[..header.components.len()].iter().any(|&low| low > 0)
     };
-    let mut is_unfinished = note(&first);
-    let mut entropy = Entropy::new(markers, header, first, depth)?;
+    let mut is_unfinished = note(first);
     let mut damage = None;
     loop {
         for row in 0..entropy.rows() {
