@@ -9,6 +9,8 @@ use serde_json::Value;
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/sealed.rs"]
+mod sealed;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()

@@ -10,6 +10,7 @@ mod hook;
 mod ingest;
 mod jpeg;
 mod layers;
+mod leaks;
 mod lists;
 mod media;
 mod pdq;
