@@ -24,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
+    targets |= {"pdq": pdqs(), "list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -177,6 +177,13 @@ def bmps():
         "rle8-cut": made(8, 1, rle8, colours)[:-20],
         "rgb24-cut": bmp24[: len(bmp24) // 2],
     }
+
+
+def pdqs():
+    """Sizes around the steps of PDQ's filter, with the picture's bytes."""
+    pixels = np.array(scene().convert("L")).tobytes()
+    sides = {"smallest": (0, 0), "one-pixel-filter": (41, 20), "two-pixel-filter": (42, 41), "six": (212, 80), "strip": (255, 0)}
+    return {name: bytes(size) + pixels for name, size in sides.items()}
 
 
 def others():

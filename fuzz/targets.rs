@@ -49,6 +49,72 @@ pub fn bmp(bytes: &[u8]) {
     frames_of(Format::Bmp, bytes);
 }
 
+/// Pictures of any size: the hash is that of the algorithm as it is written down,
+/// wherever a coefficient does not lie right on the median.
+pub fn pdq(bytes: &[u8]) {
+    let [across, down, pixels @ ..] = bytes else { return };
+    if pixels.is_empty() {
+        return;
+    }
+    // Filters of one to seven pixels.
+    let (width, height) = (5 + 3 * usize::from(*across), 5 + 3 * usize::from(*down));
+    let turned = |n: usize| pixels[n % pixels.len()].rotate_left((n / pixels.len()) as u32 % 8);
+    let luma: Vec<u8> = (0..width * height).map(turned).collect();
+    let plain = plain_pdq(&luma, width, height);
+    let frame = Frame::new(width as u32, height as u32, Layout::Luma8, luma).expect("a frame");
+    let budget = Budget::start(&Limits::default());
+    let words = Pdq::of(&frame, Background::White, &budget).expect("it fits").hash().words();
+    let mut sorted = plain;
+    sorted.sort_by(f64::total_cmp);
+    for (n, &coefficient) in plain.iter().enumerate() {
+        let is_set = words[n / 64] >> (n % 64) & 1 == 1;
+        let is_above = coefficient > (sorted[127] + sorted[128]) / 2.0;
+        let is_near =
+            (coefficient - sorted[127]).abs().min((coefficient - sorted[128]).abs()) < 0.01;
+        assert!(is_near || is_set == is_above, "bit {n} of {width} x {height}");
+    }
+}
+
+/// The coefficients by Meta's description (ThreatExchange, `pdq/`), step by step
+/// and in f64.
+fn plain_pdq(luma: &[u8], width: usize, height: usize) -> [f64; 256] {
+    let mut image: Vec<f64> = luma.iter().copied().map(f64::from).collect();
+    for _ in 0..2 {
+        for row in image.chunks_exact_mut(width) {
+            row.copy_from_slice(&box_filtered(row));
+        }
+        for x in 0..width {
+            let column: Vec<f64> = image.iter().skip(x).step_by(width).copied().collect();
+            for (y, value) in box_filtered(&column).into_iter().enumerate() {
+                image[y * width + x] = value;
+            }
+        }
+    }
+    let at = |n: usize, length: usize| (2 * n + 1) * length / 128;
+    let sample = |y: usize, x: usize| image[at(y, height) * width + at(x, width)];
+    let wave = |k: usize, n: usize| {
+        (2.0f64 / 64.0).sqrt()
+            * (std::f64::consts::PI / 128.0 * (k as f64 + 1.0) * (2.0 * n as f64 + 1.0)).cos()
+    };
+    let waves: Vec<[f64; 64]> = (0..16).map(|k| std::array::from_fn(|n| wave(k, n))).collect();
+    let lines: Vec<[f64; 16]> = (0..64)
+        .map(|y| std::array::from_fn(|k| (0..64).map(|x| waves[k][x] * sample(y, x)).sum()))
+        .collect();
+    std::array::from_fn(|n| (0..64).map(|y| waves[n / 16][y] * lines[y][n % 16]).sum())
+}
+
+/// Means over a window that is cut off at both ends.
+fn box_filtered(line: &[f64]) -> Vec<f64> {
+    let window = line.len().div_ceil(128);
+    let ahead = window / 2;
+    let behind = window - 1 - ahead;
+    let mean = |at: usize| {
+        let part = &line[at.saturating_sub(behind)..(at + ahead + 1).min(line.len())];
+        part.iter().sum::<f64>() / part.len() as f64
+    };
+    (0..line.len()).map(mean).collect()
+}
+
 /// Bytes of any kind: named, opened or refused, the same way each time.
 pub fn sniff(bytes: &[u8]) {
     let budget = Budget::start(&limits());

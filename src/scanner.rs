@@ -387,21 +387,23 @@ impl<'s> Scan<'s> {
         let mut frames = timed(budget, &mut self.timings.sniff, open)?;
         let (format, width, height) = (frames.format(), frames.width(), frames.height());
         self.media = Some(Media { format, width, height, scale: 1 });
-        let mut reduced = None;
+        let mut charged = Vec::new();
+        let mut is_reduced = false;
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
             let frame = frame?;
             let (width, height) = (frame.original_width(), frame.original_height());
-            self.media = Some(Media { format, width, height, scale: frame.scale() });
-            self.look_at(&frame)?;
-            reduced = (frame.scale() > 1).then_some((width, height));
-        }
-        match reduced {
-            Some((width, height)) if self.looks.is_close() => {
-                budget.uncharge_frame(width, height);
-                self.look_again(bytes)
+            if charged.is_empty() {
+                self.media = Some(Media { format, width, height, scale: frame.scale() });
             }
-            _ => Ok(()),
+            charged.push((width, height));
+            is_reduced |= frame.scale() > 1;
+            self.look_at(&frame)?;
         }
+        if is_reduced && self.looks.is_close() {
+            charged.into_iter().for_each(|(width, height)| budget.uncharge_frame(width, height));
+            return self.look_again(bytes);
+        }
+        Ok(())
     }
 
     /// Whether the file is one of the few that are decoded in full whatever they

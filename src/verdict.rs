@@ -210,9 +210,9 @@ impl Report {
 pub struct Media {
     /// The format, by content.
     pub format: Format,
-    /// Width in pixels of the last frame, upright; the header's when none was decoded.
+    /// Width in pixels of the first frame, upright; the header's when none was decoded.
     pub width: u32,
-    /// Height in pixels of the last frame, upright; the header's when none was decoded.
+    /// Height in pixels of the first frame, upright; the header's when none was decoded.
     pub height: u32,
     /// Rows and columns that one pixel stood for which was looked at, see
     /// [`Fidelity`](crate::media::Fidelity): 1, 2, 4 or 8.

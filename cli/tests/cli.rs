@@ -12,6 +12,8 @@ mod store;
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/sealed.rs"]
+mod sealed;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()

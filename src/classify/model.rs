@@ -2,8 +2,10 @@
 //!
 //! A model is trusted as code is. `model.toml` and the golden inputs may be
 //! anything and are refused with a reason; the ONNX file goes to a runtime's own
-//! parser, which a crafted one can hang or drive out of memory. So take models
-//! from the application itself or from a signed release, never from a peer.
+//! parser. The embedded one is handed known operations alone, no loops, and no
+//! more weights than the file holds, and a crafted file can still drive it out of
+//! memory. So take models from the application itself or from a signed release,
+//! never from a peer.
 //!
 //! `model.toml` describes everything that is needed to use the weights:
 //!

@@ -37,6 +37,7 @@ mod embedded {
     use std::sync::Arc;
 
     use rten::{ModelOptions, NodeId, RunOptions, ThreadPool, ValueView};
+    use rten_onnx::onnx::ModelProto;
 
     use super::{Convnet, Description, Model, ModelError, Session, Tensor, unusable};
 
@@ -71,6 +72,7 @@ mod embedded {
         output: &str,
         threads: NonZeroUsize,
     ) -> Result<Rten, ModelError> {
+        bounded(&onnx)?;
         let options = ModelOptions::with_all_ops();
         let loaded = match onnx {
             Cow::Borrowed(bytes) => options.load_static_slice(bytes),
@@ -84,6 +86,92 @@ mod embedded {
             threads: Arc::new(ThreadPool::with_num_threads(threads.get())),
         })
     }
+
+    /// Refuses what would keep the runtime busy or fill the memory from a few
+    /// bytes: loops, operations that make large tensors of small numbers, graphs
+    /// in graphs, weights that the file does not hold.
+    ///
+    /// Operations of the list can still multiply what they are given, so a model
+    /// is to be trusted all the same.
+    fn bounded(onnx: &[u8]) -> Result<(), ModelError> {
+        let graph = ModelProto::parse_buf(onnx).map_err(unusable)?.graph;
+        let graph = graph.ok_or_else(|| unusable("the file holds no graph"))?;
+        if graph.node.len() > MOST_NODES {
+            return Err(unusable(format!("it has more than {MOST_NODES} operations")));
+        }
+        for node in &graph.node {
+            let name = node.op_type.as_deref().unwrap_or_default();
+            if OPERATIONS.binary_search(&name).is_err() {
+                return Err(unusable("it has an operation that presend does not let run"));
+            }
+        }
+        let mut weights = 0u64;
+        for tensor in &graph.initializer {
+            let mut sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
+            let length = sides.try_fold(1u64, |length, side| length.checked_mul(side?));
+            weights = weights.saturating_add(length.unwrap_or(u64::MAX));
+        }
+        // Eight of the smallest weights may share a byte.
+        if weights > onnx.len() as u64 * 8 {
+            return Err(unusable("its weights are larger than the file"));
+        }
+        Ok(())
+    }
+
+    /// Many times those of the largest classifier that fits a phone.
+    const MOST_NODES: usize = 10_000;
+
+    /// What runs once and makes of its inputs something of about their size.
+    const OPERATIONS: [&str; 48] = [
+        "Add",
+        "AveragePool",
+        "BatchNormalization",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Constant",
+        "Conv",
+        "DequantizeLinear",
+        "Div",
+        "Dropout",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Flatten",
+        "Gather",
+        "Gelu",
+        "Gemm",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LayerNormalization",
+        "LeakyRelu",
+        "MatMul",
+        "MaxPool",
+        "Mul",
+        "Neg",
+        "PRelu",
+        "Pow",
+        "QuantizeLinear",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Relu",
+        "Reshape",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Softmax",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Tanh",
+        "Transpose",
+        "Unsqueeze",
+    ];
 
     impl Session for Rten {
         fn run(&self, tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
@@ -418,6 +506,26 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_makes_much_of_little_is_not_loaded() {
+        let load = |graph: Graph| {
+            let loaded = embedded::load(graph.write().into(), "input", "scores", NonZeroUsize::MIN);
+            loaded.map(|_| ()).expect_err("refused").to_string()
+        };
+        for op in ["Loop", "If", "Scan", "ConstantOfShape", "Expand", "Tile", "Range", "Resize"] {
+            let mut graph = Graph::default();
+            graph.node(op, &["input"], "scores", &[]);
+            assert!(load(graph).contains("does not let run"), "{op}");
+        }
+        let mut graph = Graph::default();
+        graph.tensor("weights", &[1 << 40, 1 << 40], DataType::FLOAT, vec![0; 4]);
+        graph.node("Add", &["input", "weights"], "scores", &[]);
+        assert!(load(graph).contains("larger than the file"));
+        let mut graph = Graph::default();
+        (0..10_001).for_each(|_| graph.node("Relu", &["input"], "scores", &[]));
+        assert!(load(graph).contains("10000 operations"));
     }
 
     #[test]

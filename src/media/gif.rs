@@ -74,10 +74,13 @@ impl<'a> Animation<'a> {
         let length = self.decoder.buffer_size() as u64;
         let _held = self.budget.reserve(length)?;
         let mut rgba = pixels(length)?;
+        self.budget.check()?;
         // Row by row, so that a file that breaks off leaves what it had.
         if let Err(error) = self.decoder.read_into_buffer(&mut rgba) {
             self.fault = Some(broken(&error, self.budget));
         }
+        // Few bytes may have filled a large frame.
+        self.budget.check()?;
         let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
         let memory = self.budget.reserve(Canvas::bytes(width, height))?;
         Ok(Decoded { frame: canvas.draw(patch, &rgba)?, memory })

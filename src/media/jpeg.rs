@@ -8,8 +8,11 @@
 //!
 //! Samples pass through in strips of one row of MCUs. Only a picture that comes
 //! in several scans needs all of its coefficients held.
+//!
+//! Further pictures behind the first (CIPA DC-007's multi-picture files, a film's
+//! still, whatever was appended) are further frames.
 
-use super::{Decoded, Fault, Fidelity, Format, Frames, pixels, still};
+use super::{Decoded, Fault, Fidelity, Format, Frames, pixels};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
@@ -17,6 +20,7 @@ use header::{Header, Markers, Scan};
 use scan::{Depth, Entropy, Grid};
 use upsample::Plane;
 
+mod behind;
 mod color;
 mod header;
 mod huffman;
@@ -30,34 +34,100 @@ pub(super) fn open<'a>(
     fidelity: Fidelity,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
-    let mut markers = Markers::new(bytes);
-    let scan = markers.next_scan()?.ok_or(Incomplete::Malformed)?;
-    let header = markers.header()?;
-    let size = (header.width, header.height);
-    let source = still(move || {
-        if let Err(reason) = budget.charge_frame(header.width, header.height) {
-            return (None, Some(reason.into()));
+    let first = Picture::read(bytes, 0)?;
+    let size = (first.header.width, first.header.height);
+    let mut pictures = Pictures { bytes, fidelity, budget, next: Some(first), fault: None };
+    Ok(Frames::new(Format::Jpeg, size, std::iter::from_fn(move || pictures.next())))
+}
+
+/// The pictures of a file, one behind the other.
+struct Pictures<'a> {
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+    next: Option<Picture<'a>>,
+    /// Reported behind the last picture.
+    fault: Option<Fault>,
+}
+
+impl<'a> Pictures<'a> {
+    fn next(&mut self) -> Option<Result<Decoded<'a>, Fault>> {
+        let Some(mut picture) = self.next.take() else {
+            return self.fault.take().map(Err);
+        };
+        match picture.decode(self.fidelity, self.budget) {
+            Ok((frame, damage)) => {
+                damage.into_iter().for_each(|reason| self.note(reason.into()));
+                self.look_behind(picture.markers.at);
+                Some(Ok(frame))
+            }
+            Err(reason) => Some(Err(reason.into())),
         }
+    }
+
+    fn look_behind(&mut self, end: usize) {
+        if let Some(film) = behind::film(&self.bytes[end..]) {
+            self.note(Fault::Unsupported(film));
+        }
+        match behind::picture(self.bytes, end, self.budget) {
+            Ok(picture) => self.next = picture,
+            Err(fault) => self.note(fault),
+        }
+    }
+
+    /// Of several faults, one that lies in a picture is told.
+    fn note(&mut self, fault: Fault) {
+        if matches!(
+            (self.fault, fault),
+            (None, _) | (Some(Fault::Unsupported(_)), Fault::Incomplete(_))
+        ) {
+            self.fault = Some(fault);
+        }
+    }
+}
+
+/// A picture up to where its pixels begin.
+struct Picture<'a> {
+    /// Left behind the picture's end when it was decoded.
+    markers: Markers<'a>,
+    header: Header,
+    scan: Scan,
+}
+
+impl<'a> Picture<'a> {
+    /// The picture whose SOI stands at `at`.
+    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Fault> {
+        let mut markers = Markers::new(bytes, at);
+        let scan = markers.next_scan()?.ok_or(Incomplete::Malformed)?;
+        let header = markers.header()?;
+        Ok(Self { markers, header, scan })
+    }
+
+    fn decode<'b>(
+        &mut self,
+        fidelity: Fidelity,
+        budget: &'b Budget,
+    ) -> Result<(Decoded<'b>, Option<Incomplete>), Incomplete> {
+        let Self { markers, header, scan } = self;
+        budget.charge_frame(header.width, header.height)?;
         let block = if fidelity == Fidelity::Fast { header.reduced_block() } else { 8 };
         if block < 8 {
             // Whatever is odd about the file, the whole decode tells.
-            let reduced = decode(markers.clone(), &header, &header.at(block), scan.clone(), budget);
+            let mut read = markers.clone();
+            let reduced = decode(&mut read, header, &header.at(block), scan.clone(), budget);
             if let Ok((frame, None)) = reduced {
-                return (Some(frame), None);
+                *markers = read;
+                return Ok((frame, None));
             }
         }
-        match decode(markers, &header, &header, scan, budget) {
-            Ok((frame, damage)) => (Some(frame), damage.map(Fault::from)),
-            Err(reason) => (None, Some(reason.into())),
-        }
-    });
-    Ok(Frames::new(Format::Jpeg, size, source))
+        decode(markers, header, header, scan.clone(), budget)
+    }
 }
 
 /// The picture as `shown`, which is `header` or a reduced one, and what is wrong
 /// with it; an error when nothing can be shown.
 fn decode<'a>(
-    mut markers: Markers<'a>,
+    markers: &mut Markers<'_>,
     header: &Header,
     shown: &Header,
     first: Scan,
@@ -69,30 +139,31 @@ fn decode<'a>(
         Passes::One
     };
     let depth = Depth::of(shown);
+    // What cannot be read takes no memory.
+    let mut entropy = Entropy::new(markers, header, first.clone(), depth)?;
     let memory = budget.reserve(shown.output_bytes())?;
     let _working = budget.reserve(working_memory(shown, passes, depth))?;
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
     let grids = header.components.iter();
     let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
-    let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
     let mut output = Output::new(shown)?;
+    let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
     let damage = match passes {
         Passes::One => {
-            let mut entropy = Entropy::new(&markers, header, first, depth)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
                 grids.iter_mut().for_each(Grid::clear);
                 entropy.read_row(0, &mut grids);
-                output.add(row, 0, &markers, &grids);
+                output.add(row, 0, markers, &grids);
             }
-            let damage = entropy.finish(&mut markers);
-            ending(damage, skip_to_end(&mut markers))
+            let damage = entropy.finish(markers);
+            ending(damage, skip_to_end(markers))
         }
         Passes::Several => {
-            let damage = read_scans(&mut markers, header, first, &mut grids, depth, budget)?;
+            let damage = read_scans(markers, header, (&first, entropy), &mut grids, depth, budget)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
-                output.add(row, row, &markers, &grids);
+                output.add(row, row, markers, &grids);
             }
             damage
         }
@@ -117,10 +188,10 @@ enum Passes {
 
 /// All scans up to the end. What breaks in a later scan leaves what the earlier
 /// ones have shown; only the first and the budget end it with nothing.
-fn read_scans(
-    markers: &mut Markers<'_>,
+fn read_scans<'a>(
+    markers: &mut Markers<'a>,
     header: &Header,
-    first: Scan,
+    (first, mut entropy): (&Scan, Entropy<'a>),
     grids: &mut [Grid],
     depth: Depth,
     budget: &Budget,
@@ -131,8 +202,7 @@ fn read_scans(
         scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
         lacking[..header.components.len()].iter().any(|&low| low > 0)
     };
-    let mut is_unfinished = note(&first);
-    let mut entropy = Entropy::new(markers, header, first, depth)?;
+    let mut is_unfinished = note(first);
     let mut damage = None;
     loop {
         for row in 0..entropy.rows() {
@@ -260,7 +330,7 @@ mod tests {
 
     /// The luma at an eighth of the size, where the reduced decode applies.
     fn eighth(bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut markers = Markers::new(bytes);
+        let mut markers = Markers::new(bytes, 0);
         let scan = markers.next_scan().ok()??;
         let header = markers.header().ok()?;
         if !header.is_usual() {
@@ -270,7 +340,7 @@ mod tests {
         shown.components.truncate(1);
         shown.color = Color::Gray;
         let budget = Budget::start(&Limits { memory: u64::MAX, ..Limits::default() });
-        let (decoded, damage) = decode(markers, &header, &shown, scan, &budget).ok()?;
+        let (decoded, damage) = decode(&mut markers, &header, &shown, scan, &budget).ok()?;
         let mut luma = Vec::new();
         let Decoded { frame, .. } = decoded;
         let frame = frame.with_orientation(Default::default());

@@ -107,6 +107,18 @@ fn memory_is_asked_for_before_it_is_taken() {
     assert_eq!(items, [Err(Fault::Incomplete(Incomplete::TooMuchMemory))]);
 }
 
+#[test]
+fn a_scan_that_cannot_be_read_takes_no_memory() {
+    // Its tables are named and missing; a progressive file has no usual ones.
+    let mut bytes = read("progressive-420.jpg");
+    let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+    bytes[scan + 6] = 0x33;
+    let budget = Budget::start(&Limits { memory: 100, ..Limits::default() });
+    let items: Vec<_> =
+        media::open(&bytes, &budget).unwrap().map(|item| item.map(|_| ())).collect();
+    assert_eq!(items, [Err(Fault::Incomplete(Incomplete::Malformed))]);
+}
+
 fn decode(bytes: &[u8]) -> (Option<Frame<'static>>, Option<Fault>) {
     let budget = Budget::start(&Limits::default());
     let (mut frame, mut fault) = (None, None);

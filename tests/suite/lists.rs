@@ -223,6 +223,85 @@ fn one_changed_byte_anywhere_is_an_error() {
     }
 }
 
+/// The list with its digest made to fit, so that a change gets past it.
+fn resealed(mut list: Vec<u8>) -> Vec<u8> {
+    let end = list.len() - 32;
+    let digest = *blake3::hash(&list[..end]).as_bytes();
+    list[end..].copy_from_slice(&digest);
+    list
+}
+
+/// Opens a list in both ways and asks what there is to ask.
+fn ask(list: &[u8]) -> Result<(), ListError> {
+    if let Ok(list) = HashList::open_unverified(list.to_vec()) {
+        list.contains_near(&view(0, &[]), 64);
+        for seed in (0..10).filter(|seed| seed % 5 > 0) {
+            list.contains(&digest(seed));
+        }
+    }
+    HashList::open(list.to_vec()).map(|_| ())
+}
+
+#[test]
+fn no_byte_of_a_header_makes_a_list_panic() {
+    let whole = built(&feed(0..40)).list;
+    let mut refused = 0;
+    for at in 0..256 {
+        for byte in 0..=255 {
+            let mut list = whole.clone();
+            list[at] = byte;
+            assert_eq!(ask(&list).is_ok(), list == whole, "byte {at} as {byte}");
+            refused += usize::from(ask(&resealed(list)).is_err());
+        }
+    }
+    // Salt, version, numbers of entries and the id's letters may be any.
+    assert!((1 << 15..255 << 8).contains(&refused), "{refused}");
+}
+
+#[test]
+fn no_byte_of_a_body_makes_a_list_panic() {
+    let whole = built(&feed(0..200)).list;
+    let body = whole.len() - 256 - 32;
+    let mut refused = 0;
+    for n in 0..10_000 {
+        let drawn = drawn(n);
+        let at = u32::from_le_bytes([drawn[0], drawn[1], drawn[2], drawn[3]]) as usize;
+        let mut list = whole.clone();
+        list[256 + at % body] ^= drawn[4].max(1);
+        assert_eq!(ask(&list), ask(&list));
+        assert!(HashList::open(list.clone()).is_err(), "change {n}");
+        refused += usize::from(ask(&resealed(list)).is_err());
+    }
+    // What is refused whatever its digest: an index or a table out of order.
+    assert!(refused > 500, "{refused}");
+}
+
+#[test]
+fn lengths_that_lie_and_absurd_parameters_are_refused() {
+    let whole = built(&feed(0..40)).list;
+    let with = |at: usize, value: u64| {
+        let mut list = whole.clone();
+        list[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        ask(&resealed(list)).expect_err("refused")
+    };
+    for value in [0, 1, 1 << 31, u64::from(u32::MAX), 1 << 32, 1 << 61, u64::MAX / 8, u64::MAX] {
+        // Fingerprints, and the words of the filter in front of them, which a
+        // larger number would let reach into the index.
+        assert!(matches!(with(32, value), ListError::Parameter(_) | ListError::Length { .. }));
+        assert_eq!(with(40, value), ListError::Parameter("number of Bloom filter words"));
+    }
+    // Every pair of fingerprint bits and bucket bits but the one that is right.
+    let mut opened = 0;
+    for bits in 0..=255 {
+        for buckets in 0..=255 {
+            let mut list = whole.clone();
+            (list[137], list[11]) = (bits, buckets);
+            opened += usize::from(ask(&resealed(list)).is_ok());
+        }
+    }
+    assert_eq!(opened, 1);
+}
+
 #[test]
 fn what_is_no_list_is_refused_by_its_reason() {
     let whole = built(&feed(0..40)).list;

@@ -11,6 +11,7 @@ mod hook;
 mod ingest;
 mod jpeg;
 mod layers;
+mod leaks;
 mod lists;
 mod log;
 mod media;

@@ -8,6 +8,7 @@ use presend::frame::{Frame, Layout, Orientation};
 use presend::hash::Algorithm;
 use presend::hash::views::{Dihedral, Variant, ViewSet};
 use presend::limits::{Clock, Incomplete};
+use presend::media::Unsupported;
 use presend::publish::{self, Feed, Parameters};
 use presend::scanner::BuildError;
 use presend::verdict::{Match, NotScanned, Part};
@@ -155,6 +156,90 @@ fn what_viewers_show_is_seen_where_readers_are_careless() {
     }
     let report = scan("tests/data/hidden/uncounted-frame.png");
     assert_eq!(findings(&report), [incomplete(Incomplete::Malformed), Finding::LowQuality]);
+}
+
+/// What is found in a file of `tests/data/hidden`, and in how many frames.
+fn hidden(name: &str) -> (Vec<Finding>, u32) {
+    let report = scan(&format!("tests/data/hidden/{name}"));
+    (findings(&report), report.frames)
+}
+
+fn unsupported(class: &'static str, kind: &'static str) -> Finding {
+    Finding::Unsupported(Unsupported { class, kind })
+}
+
+#[test]
+fn pictures_behind_the_first_are_scanned() {
+    // The first is plain.
+    let second = vec![near(Dihedral::Identity, 1), Finding::LowQuality];
+    assert_eq!(hidden("second-behind-the-first.jpg"), (second.clone(), 2));
+    assert_eq!(hidden("multi-picture.jpg"), (second.clone(), 2));
+    let limits = Limits { frames: 1, ..Limits::default() };
+    let bytes = read(root("tests/data/hidden/multi-picture.jpg"));
+    let expected = [incomplete(Incomplete::TooManyFrames), Finding::LowQuality];
+    assert_eq!(findings(&scanner().scan(&bytes, &limits)), expected);
+
+    let (found, frames) = hidden("second-behind-a-film.jpg");
+    assert!(found.contains(&second[0]) && found.contains(&unsupported("video", "mp4")));
+    assert_eq!(frames, 2);
+}
+
+#[test]
+fn what_cannot_be_looked_at_behind_a_picture_is_told() {
+    for (name, finding) in [
+        ("motion-photo.jpg", unsupported("video", "mp4")),
+        ("second-is-lossless.jpg", unsupported("image", "jpeg-lossless")),
+        ("second-is-cut.jpg", incomplete(Incomplete::Truncated)),
+    ] {
+        let (found, _) = hidden(name);
+        assert!(found.contains(&finding), "{name}: {found:?}");
+        assert!(scan(&format!("tests/data/hidden/{name}")).verdict >= Verdict::Ask, "{name}");
+    }
+}
+
+#[test]
+fn starts_that_chance_makes_are_no_pictures() {
+    let picture = read(root("tests/data/media/waves.jpg"));
+    // Without a second segment, as a film's data has it.
+    let noise =
+        |starts: usize| [&picture[..], &b"\xff\xd8\xff\xe0\x01\x01".repeat(starts)].concat();
+    let found = |bytes: &[u8]| findings(&scanner().scan(bytes, &Limits::default()));
+    assert_eq!(found(&noise(15)), []);
+    assert_eq!(found(&noise(1000)), [incomplete(Incomplete::Malformed)]);
+}
+
+#[test]
+fn every_thumbnail_is_passed_over() {
+    // The picture's own maker chooses it, and no recipient sees it.
+    let thumbnail = read(root("tests/data/media/test-picture-halved-q50.jpg"));
+    let picture = read(root("tests/data/media/waves.jpg"));
+    let length = (thumbnail.len() as u16 + 2).to_be_bytes();
+    let with = [b"\xff\xd8\xff\xe1", &length[..], &thumbnail, &picture[2..]].concat();
+    let report = scanner().scan(&with, &Limits::default());
+    assert_eq!((report.verdict, findings(&report), report.frames), (Verdict::Allow, vec![], 1));
+}
+
+#[test]
+fn what_few_readers_show_is_asked_about() {
+    for (name, finding) in [
+        ("junk-before-the-start.jpg", unsupported("other", "unknown")),
+        ("height-told-later.jpg", incomplete(Incomplete::Malformed)),
+        ("page-with-a-picture.pdf", unsupported("document", "pdf")),
+        ("archive-with-a-picture.zip", unsupported("archive", "zip")),
+    ] {
+        assert_eq!(hidden(name), (vec![finding], 0), "{name}");
+        assert_eq!(scan(&format!("tests/data/hidden/{name}")).verdict, Verdict::Ask, "{name}");
+    }
+    let report = scan("tests/data/modes/arithmetic.jpg");
+    assert_eq!(findings(&report), [unsupported("image", "jpeg-arithmetic")]);
+    assert_eq!(report.verdict, Verdict::Ask);
+}
+
+#[test]
+fn pictures_of_a_line_are_looked_at() {
+    for name in ["one-pixel.png", "one-wide-30000-high.png", "30000-wide-one-high.jpg"] {
+        assert_eq!(hidden(name), (vec![Finding::LowQuality], 1), "{name}");
+    }
 }
 
 #[test]

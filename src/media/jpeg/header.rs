@@ -130,11 +130,11 @@ impl Header {
 }
 
 impl<'a> Markers<'a> {
-    /// `bytes` begin with SOI.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    /// SOI stands at `start`.
+    pub(super) fn new(bytes: &'a [u8], start: usize) -> Self {
         Self {
             bytes,
-            at: 2,
+            at: start + 2,
             dc: Default::default(),
             ac: Default::default(),
             interval: 0,
@@ -355,7 +355,7 @@ pub(super) fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
 }
 
 /// The contents of the segment whose length stands at `at`.
-fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
+pub(super) fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let length = bytes.get(at..at + 2)?;
     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
     bytes.get(at + 2..at + length.max(2))

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zipfile
 import zlib
 
 from PIL import Image, ImageOps
@@ -70,3 +71,37 @@ def write(hidden):
     (hidden / "uncounted-frame.png").write_bytes(
         data[:at] + counted + struct.pack(">I", zlib.crc32(counted)) + data[at + 16 :]
     )
+
+    behind(hidden, card, cover.convert("RGB"))
+
+
+def behind(hidden, card, cover):
+    """Pictures and films behind the end of the first, and other places where a picture is missed."""
+    first, second = jpeg(cover), jpeg(card)
+    (hidden / "second-behind-the-first.jpg").write_bytes(first + second)
+    # By Pillow's writer of multi-picture files: an index in the first, the second behind it.
+    buffer = io.BytesIO()
+    cover.save(buffer, "MPO", save_all=True, append_images=[card], quality=60)
+    (hidden / "multi-picture.jpg").write_bytes(buffer.getvalue())
+    # As cameras append a film: a box that names its kind, a box of data.
+    film = struct.pack(">I", 24) + b"ftypmp42\0\0\0\0mp42isom" + struct.pack(">I", 1008) + b"mdat" + bytes(1000)
+    (hidden / "motion-photo.jpg").write_bytes(first + b"MotionPhoto_Data" + film)
+    (hidden / "second-behind-a-film.jpg").write_bytes(first + film + second)
+    (hidden / "second-is-cut.jpg").write_bytes(first + second[: len(second) * 9 // 10])
+    (hidden / "second-is-lossless.jpg").write_bytes(first + second.replace(b"\xff\xc0", b"\xff\xc3"))
+    (hidden / "junk-before-the-start.jpg").write_bytes(b"junk" + second)
+    at = second.index(b"\xff\xc0") + 5
+    (hidden / "height-told-later.jpg").write_bytes(second[:at] + b"\0\0" + second[at + 2 :])
+    Image.new("RGB", (1, 1), (9, 90, 200)).save(hidden / "one-pixel.png")
+    Image.new("L", (1, 30000), 90).save(hidden / "one-wide-30000-high.png")
+    Image.new("L", (30000, 1), 90).save(hidden / "30000-wide-one-high.jpg")
+    # A page and an archive with the picture in them.
+    card.save(hidden / "page-with-a-picture.pdf", "PDF", creationDate=None, modDate=None)
+    with zipfile.ZipFile(hidden / "archive-with-a-picture.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("picture.jpg", (2020, 1, 1, 0, 0, 0)), second)
+
+
+def jpeg(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=60)
+    return buffer.getvalue()

@@ -1,0 +1,166 @@
+//! Files that mean harm: what the worst of them cost, and how soon a scan ends
+//! that is told to. Reads `PRESEND_HOSTILE`, folders separated as in `PATH`; the
+//! project's own broken and odd files without it.
+//!
+//! Counts the panics that were caught, the most that a scan held against
+//! 64 MiB + 4 bytes a decoded pixel + the file, and the files that were not read
+//! in full and yet allowed. Any of these fails the run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use peak_alloc::PeakAlloc;
+use presend::limits::Incomplete;
+use presend::media::Fidelity;
+use presend::{CancelToken, Finding, HashList, Limits, Report, Scanner, Verdict};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+fn main() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        eprintln!("{panic}");
+    }));
+    let files = files();
+    let mut worst = 0;
+    for fidelity in Fidelity::ALL {
+        worst += corpus(&files, fidelity);
+    }
+    let panics = PANICS.load(Ordering::Relaxed);
+    println!("{panics} panics caught");
+    storms(&files);
+    assert!(worst == 0 && panics == 0, "the limits do not hold");
+}
+
+/// Scans every file and says how many broke a promise.
+fn corpus(files: &[PathBuf], fidelity: Fidelity) -> usize {
+    let scanner = scanner(fidelity);
+    let (mut broken, mut unread, mut scanned) = (0, 0, 0);
+    let (mut heaps, mut times) = (Vec::new(), Vec::new());
+    for path in files {
+        let Ok(bytes) = fs::read(path) else { continue };
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let start = Instant::now();
+        let report = scanner.scan(&bytes, &Limits::default());
+        times.push((start.elapsed(), path));
+        let held = HEAP.peak_usage().saturating_sub(before);
+        let pixels = report.media.map_or(0, |media| {
+            media.width as usize * media.height as usize * report.frames as usize
+        });
+        let most = (64 << 20) + 4 * pixels + bytes.len();
+        heaps.push((held, path));
+        scanned += 1;
+        if held > most {
+            println!("{held} bytes held where {most} may be: {}", path.display());
+            broken += 1;
+        }
+        if is_unread(&report) {
+            unread += 1;
+            if report.verdict < Verdict::Ask {
+                println!("{}, not read in full: {}", report.verdict, path.display());
+                broken += 1;
+            }
+        }
+    }
+    println!("\n{}: {scanned} files, {unread} not read in full", fidelity.name());
+    times.sort();
+    heaps.sort();
+    for (time, path) in times.iter().rev().take(8) {
+        println!("{:9.1} ms  {}", time.as_secs_f64() * 1e3, path.display());
+    }
+    for (held, path) in heaps.iter().rev().take(4) {
+        println!("{:9.1} MiB {}", *held as f64 / 1048576.0, path.display());
+    }
+    broken
+}
+
+fn is_unread(report: &Report) -> bool {
+    let mut findings = report.findings.iter().map(|judged| &judged.finding);
+    report.frames == 0
+        || findings
+            .any(|finding| matches!(finding, Finding::Incomplete(_) | Finding::Unsupported(_)))
+}
+
+/// How long scans go on that are cancelled, or whose deadline passes, at twenty
+/// moments of their way.
+fn storms(files: &[PathBuf]) {
+    let scanner = scanner(Fidelity::Full);
+    let mut late = Vec::new();
+    for path in files {
+        let Ok(bytes) = fs::read(path) else { continue };
+        let start = Instant::now();
+        scanner.scan(&bytes, &Limits::default());
+        let whole = start.elapsed();
+        if whole < Duration::from_millis(40) {
+            continue;
+        }
+        for n in 0..20 {
+            let after = whole * n / 20;
+            let cancel = CancelToken::default();
+            let limits = Limits { cancel: cancel.clone(), ..Limits::default() };
+            let (report, waited) = thread::scope(|scope| {
+                let scan = scope.spawn(|| (scanner.scan(&bytes, &limits), Instant::now()));
+                thread::sleep(after);
+                cancel.cancel();
+                let at = Instant::now();
+                let (report, end) = scan.join().expect("scans do not panic");
+                (report, end.saturating_duration_since(at))
+            });
+            stopped(&report, Incomplete::Cancelled);
+            late.push((waited, "cancel", path));
+            let start = Instant::now();
+            let report = scanner.scan(&bytes, &Limits { time: Some(after), ..Limits::default() });
+            stopped(&report, Incomplete::DeadlinePassed);
+            late.push((start.elapsed().saturating_sub(after), "deadline", path));
+        }
+    }
+    late.sort();
+    println!("\n{} cancels and deadlines; the slowest answers", late.len());
+    for (time, what, path) in late.iter().rev().take(8) {
+        println!("{:9.1} ms  {what:8} {}", time.as_secs_f64() * 1e3, path.display());
+    }
+}
+
+/// A scan that was stopped says so, or it was done before.
+fn stopped(report: &Report, reason: Incomplete) {
+    let reasons = report.findings.iter().filter_map(|judged| match judged.finding {
+        Finding::Incomplete(reason) => Some(reason),
+        _ => None,
+    });
+    for told in reasons {
+        if told == reason {
+            assert!(report.verdict >= Verdict::Ask);
+        }
+        assert_ne!(told, Incomplete::Internal);
+    }
+}
+
+fn scanner(fidelity: Fidelity) -> Scanner {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read(root.join("hashlists/demo/demo.presend")).expect("it is in the repository");
+    let list = HashList::open(list).expect("a list");
+    Scanner::builder().list(list).fidelity(fidelity).build().expect("one list has one id")
+}
+
+fn files() -> Vec<PathBuf> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut folders = match std::env::var_os("PRESEND_HOSTILE") {
+        Some(folders) => std::env::split_paths(&folders).collect(),
+        None => vec![data.join("broken"), data.join("hidden"), data.join("modes")],
+    };
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,147 @@
+//! What may end up in a log: no hash, digest, path, score or pixel.
+
+use std::fmt::Debug;
+
+use presend::frame::Background;
+use presend::hash::pdq::Pdq;
+use presend::hash::views::{Dihedral, View};
+use presend::hash::{Algorithm, Algorithms, Digest};
+use presend::limits::{Budget, Clock, Incomplete};
+use presend::media::{self, Fault, Unsupported};
+use presend::publish::Feed;
+use presend::verdict::{Match, Part};
+use presend::{Classifier, Finding, HashList, Limits, Model, Policy, Runtime, Scanner};
+
+use crate::{read, root};
+
+const SHOWN: &str = "\
+CancelToken(false)
+Clock
+PerceptualHash(..)
+Digest(sha256, ..)
+{Sha256}
+Pdq { quality: 100, .. }
+View(..)
+Probes(..)
+Frame { width: 512, height: 512, layout: Rgb8, .. }
+Frames { format: Png, width: 512, height: 512, .. }
+HashList { id: \"demo\", version: 1, .. }
+Row { hash: Perceptual(PerceptualHash(..)), category: \"\" }
+Row { hash: Exact(Digest(sha256, ..)), category: \"\" }
+Model(mean-colour version 1)
+Classifier { name: \"mean-colour\", version: \"1\", .. }
+Tensor { shape: [1, 3, 8, 8], .. }
+Clearance(..)
+Finding(this file is in list demo version 1 (sha256))
+Finding(a near copy is in list demo version 1 (view identity))
+Finding(model mean-colour version 1 sees red)
+Finding(not looked at in full: truncated)
+Finding(presend cannot look into this kind of file: video, mp4)
+Finding(no list is loaded)
+Incomplete(Truncated) incomplete: truncated
+Unsupported(Unsupported { class: \"video\", kind: \"mp4\" }) unsupported: mp4
+NotScanned these bytes were not scanned; scan them before sending
+";
+
+#[test]
+fn what_is_shown_is_what_stands_here() {
+    let limits = Limits::default();
+    let budget = Budget::start(&limits);
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let frame = media::open(&bytes, &budget).expect("it opens").next().expect("a frame");
+    let frame = frame.expect("it decodes");
+    let pdq = Pdq::of(&frame, Background::White, &budget).expect("it is hashed");
+    let view = View::dihedral(&pdq, Dihedral::Identity);
+    let list = HashList::open(read(root("hashlists/demo/demo.presend"))).expect("a list");
+    let digest = Digest::new(Algorithm::Sha256, [0xab; 32]).expect("32 bytes");
+    let feed = format!("pdq {}\nsha256 {}\n", pdq.hash().to_hex(), "ab".repeat(32));
+    let feed = Feed::read(feed.as_bytes()).expect("rows");
+    let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
+    let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
+    let input = &model.description().input;
+    let tensor = input.prepare(&frame, Background::White, &budget).expect("a tensor");
+    let algorithms: Algorithms = [Algorithm::Sha256].into_iter().collect();
+    let report = Scanner::builder().list(list.clone()).build().expect("a list");
+    let report = report.scan(&bytes, &limits);
+    let unsupported = Unsupported { class: "video", kind: "mp4" };
+    let matched = |by| Finding::Match { list: "demo".into(), version: 1, by };
+    let (name, version, label) = ("mean-colour".into(), "1".into(), "red".into());
+    let lines = [
+        shown(&limits.cancel),
+        shown(&limits.clock),
+        shown(&pdq.hash()),
+        shown(&digest),
+        shown(&algorithms),
+        shown(&pdq),
+        shown(&view),
+        shown(&list.probes(&view, 4)),
+        shown(&frame),
+        shown(&media::open(&bytes, &budget).expect("it opens")),
+        shown(&list),
+        shown(&feed.rows[0]),
+        shown(&feed.rows[1]),
+        shown(&model),
+        shown(&classifier),
+        shown(&tensor),
+        shown(&report.clearance),
+        shown(&matched(Match::Exact(Algorithm::Sha256))),
+        shown(&matched(Match::Near { view: Dihedral::Identity.into(), frame: 0 })),
+        shown(&Finding::Label { model: name, version, label, score: 0.7 }),
+        shown(&Finding::Incomplete(Incomplete::Truncated)),
+        shown(&Finding::Unsupported(unsupported)),
+        shown(&Finding::NoData(Part::List)),
+        both(&Fault::Incomplete(Incomplete::Truncated)),
+        both(&Fault::Unsupported(unsupported)),
+        both(&report.clearance.check(b"others").expect_err("not scanned")),
+    ];
+    for (line, expected) in lines.iter().zip(SHOWN.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(lines.len(), SHOWN.lines().count());
+}
+
+#[test]
+fn what_holds_others_shows_none_of_their_secrets() {
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let list = HashList::open(read(root("hashlists/demo/demo.presend"))).expect("a list");
+    let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
+    let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
+    let builder = Scanner::builder().list(list).classifier(classifier);
+    let rules = String::from_utf8(read(root("src/policy/default.toml"))).expect("text");
+    let policy = Policy::parse(&(rules + "[label.red]\nwarn = 0.125\n")).expect("a policy");
+    let builder = builder.policy(policy);
+    let scanner = builder.clone().build().expect("parts");
+    let limits = Limits { clock: Clock::default(), ..Limits::default() };
+    let report = scanner.scan(&bytes, &limits);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let numbers = |bytes: &[u8]| format!("{:?}", &bytes[..4]).replace(['[', ']'], "");
+    let blake3 = report.clearance.blake3().expect("it was read");
+    let mut secrets = vec![hex(&blake3)[..12].to_owned(), numbers(&blake3)];
+    for row in crate::table(root("hashlists/demo/feed.csv")) {
+        secrets.push(row["hex"][..12].to_owned());
+    }
+    secrets.extend(["tests/data", env!("CARGO_MANIFEST_DIR")].map(str::to_owned));
+    let scores = report.findings.iter().filter_map(|judged| match judged.finding {
+        Finding::Label { score, .. } if score > 0.0 => Some(score.to_string()),
+        _ => None,
+    });
+    secrets.extend(scores);
+    for text in [
+        format!("{builder:?}"),
+        format!("{scanner:?}"),
+        format!("{report:?}"),
+        format!("{:?}", Budget::start(&limits)),
+    ] {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} in {text}");
+        }
+    }
+}
+
+fn shown(value: &impl Debug) -> String {
+    format!("{value:?}")
+}
+
+fn both<T: Debug + std::fmt::Display>(value: &T) -> String {
+    format!("{value:?} {value}")
+}
