@@ -126,14 +126,12 @@ impl Build {
 
     /// Whether the rules let so much change through.
     fn gate(&self, rules: &Rules, change: &Change) -> Result<(), String> {
-        let (percent, most) = (change.percent(), rules.max_change_percent());
-        if percent > most && !self.accept_change {
-            return Err(format!(
-                "{} entries come and {} go of {} in the last release: {percent:.1} %, and the rules let {most} % through. Nothing is written. If that is meant, say --accept-change",
-                change.added, change.removed, change.last
-            ));
+        match beyond(rules, change) {
+            Some(how) if !self.accept_change => {
+                Err(format!("{how}. Nothing is written. If that is meant, say --accept-change"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -187,6 +185,12 @@ impl Rows {
         Ok(built)
     }
 
+    /// How much more the manifest says has changed than the rules let through.
+    pub(crate) fn beyond(&self, manifest: &Manifest) -> Option<String> {
+        let (rules, ..) = self.chosen.as_ref()?;
+        beyond(rules, manifest.change.as_ref()?)
+    }
+
     /// With the change from the last release in the manifest.
     pub(crate) fn compared(
         &self,
@@ -199,6 +203,17 @@ impl Rows {
         }
         Ok(built)
     }
+}
+
+/// How much more changes than the rules let through, if it does.
+fn beyond(rules: &Rules, change: &Change) -> Option<String> {
+    let (percent, most) = (change.percent(), rules.max_change_percent());
+    (percent > most).then(|| {
+        format!(
+            "{} entries come and {} go of {} in the last release: {percent:.1} %, and the rules let {most} % through",
+            change.added, change.removed, change.last
+        )
+    })
 }
 
 /// The manifest as its file has it, less the last line's end.

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use clap::{ArgGroup, Args};
 use presend::HashList;
 use presend::publish::Parameters;
-use presend::publish::Repository;
 use presend::publish::check::{Checked, ListState, RoleState};
 use presend::publish::repository::Progress;
+use presend::publish::{Repository, Scope};
 use serde_json::json;
 
 use crate::build::{Inputs, salt};
@@ -37,6 +37,9 @@ pub(crate) struct Check {
     /// that gives the same bytes.
     #[arg(long, requires = "from")]
     rebuild: bool,
+    /// Sign even if more has changed than the rules let through.
+    #[arg(long, requires = "rebuild")]
+    accept_change: bool,
     #[command(flatten)]
     inputs: Inputs,
 }
@@ -67,8 +70,8 @@ impl Check {
             true => Some(self.rebuild(&repository, &checked)?),
             false => None,
         };
-        if let Some(Rebuilt { differs: Some(how), .. }) = &rebuilt {
-            checked.faults.push(how.clone());
+        if let Some(Rebuilt { differs, beyond, .. }) = &rebuilt {
+            checked.faults.extend(differs.iter().chain(beyond).cloned());
         }
         let text = if self.json {
             let rebuilt = rebuilt.as_ref().map(|rebuilt| {
@@ -138,8 +141,38 @@ impl Check {
         } else {
             None
         };
-        Ok(Rebuilt { id: list.id.clone(), version: list.version, differs })
+        let beyond = rows.beyond(&list.manifest).filter(|_| !self.accept_change).map(|how| {
+            format!(
+                "{} version {}: {how}; if that is meant, say --accept-change",
+                list.id, list.version
+            )
+        });
+        Ok(Rebuilt { id: list.id.clone(), version: list.version, differs, beyond })
     }
+}
+
+/// What a list asks clients for at most.
+fn scope(list: &ListState) -> String {
+    let Scope { action, views, probes, .. } = &list.scope;
+    let parts = [
+        action.as_ref().map(|action| format!("action {action}")),
+        views.map(|views| format!("views {views}")),
+        probes.map(|probes| format!("probes {probes}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts = if parts.is_empty() { "no limit".to_owned() } else { parts.join(", ") };
+    format!("asks clients for at most: {parts}")
+}
+
+/// What its builder says came and went.
+fn change(list: &ListState) -> String {
+    list.manifest.change.as_ref().map_or("compares with no release".to_owned(), |change| {
+        let percent = change.percent();
+        format!(
+            "since version {}: {} of {} added, {} removed, {percent:.1} %",
+            change.version, change.added, change.last, change.removed
+        )
+    })
 }
 
 /// Under the name of its role: not every document has a number in its file's name.
@@ -155,6 +188,7 @@ struct Rebuilt {
     id: String,
     version: u64,
     differs: Option<String>,
+    beyond: Option<String>,
 }
 
 fn in_lines(checked: &Checked, agreed: &str, rebuilt: Option<&Rebuilt>) -> String {
@@ -176,13 +210,18 @@ fn in_lines(checked: &Checked, agreed: &str, rebuilt: Option<&Rebuilt>) -> Strin
                 if list.logged { ", logged" } else { "" },
                 list.sha256
             );
+            if !what.is_empty() {
+                text += &format!("{}\n{}\n", scope(list), change(list));
+            }
         }
     }
     for staged in &checked.staged {
-        text += &format!("staged/{}\n", line(staged));
+        let expires = checked.staged_expires.get(&staged.document);
+        let until = expires.and_then(|expires| expires.split('T').next()).unwrap_or_default();
+        text += &format!("staged/{}, until {until}\n", line(staged));
     }
     text += agreed;
-    if let Some(Rebuilt { id, version, differs: None }) = rebuilt {
+    if let Some(Rebuilt { id, version, differs: None, .. }) = rebuilt {
         text += &format!("{id} version {version}: built again, the same bytes\n");
     }
     for fault in &checked.faults {

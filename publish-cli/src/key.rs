@@ -143,12 +143,7 @@ impl Passphrase {
     fn in_file(&self) -> Result<Zeroizing<String>, String> {
         let path = self.passphrase_file.as_deref().unwrap_or(Path::new("-"));
         let text = if path == Path::new("-") {
-            let mut text = Zeroizing::new(String::new());
-            io::stdin()
-                .take(LONGEST)
-                .read_to_string(&mut text)
-                .map_err(|error| format!("standard input: {error}"))?;
-            text
+            read_all(io::stdin()).map_err(|error| format!("standard input: {error}"))?
         } else {
             read_secret(path)?
         };
@@ -165,10 +160,13 @@ fn ask(what: &str) -> Result<Zeroizing<String>, String> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = File::open(path).map_err(|error| at(path, &error))?;
+    File::open(path).and_then(read_all).map_err(|error| at(path, &error))
+}
+
+fn read_all(from: impl Read) -> io::Result<Zeroizing<String>> {
     // As large as it can get, so that nothing is left behind where it grew.
     let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize));
-    file.take(LONGEST).read_to_string(&mut text).map_err(|error| at(path, &error))?;
+    from.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
 }
 

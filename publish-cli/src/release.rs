@@ -160,7 +160,7 @@ impl Sign {
             let copy = fs::read(path).map_err(|error| at(path, &error))?;
             repository.merge(&copy).map_err(|error| at(path, &error))?;
         }
-        say_progress(repository.sign(&keys), &self.repository, self.json)
+        say_progress(repository.sign(&keys, SystemTime::now()), &self.repository, self.json)
     }
 }
 

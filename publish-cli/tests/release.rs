@@ -66,6 +66,15 @@ impl House {
         self.done("sign --repository lists --key keys/house.pem --key keys/hotline.pem");
     }
 
+    /// Where the released file of a target lies.
+    fn last(&self, name: &str) -> String {
+        let files = std::fs::read_dir(self.0.join("lists/targets")).expect("released");
+        let names = files.map(|file| file.expect("readable").file_name());
+        let mut names = names.map(|name| name.into_string().expect("UTF-8"));
+        let found = names.find(|file| file.ends_with(&format!(".{name}"))).expect("released");
+        format!("lists/targets/{found}")
+    }
+
     /// What a client that has nothing yet gets.
     fn fetched(&self) -> u64 {
         let client = self.0.join("client");
@@ -167,6 +176,39 @@ fn an_organisation_signs_what_its_own_inputs_make() {
     let (code, _, err) = house.run("check --repository lists --rebuild");
     assert_eq!(code, 2);
     assert!(err.contains("--store"), "{err}");
+}
+
+#[test]
+fn a_change_beyond_the_gate_is_seen_by_who_signs() {
+    let house = House::new("gate-signed");
+    std::fs::write(
+        house.0.join("one.toml"),
+        "sources-needed = 1\n[[source]]\nname = \"a\"\norganisation = \"A\"\njurisdiction = \"NL\"\n",
+    )
+    .expect("written");
+    let ingest = "ingest --store s.redb --source a --format csv --snapshot --accept-shrink";
+    let build = "build --id demo --store s.redb --rules one.toml --out built --version";
+    house.done(&format!("{ingest} more-1.csv"));
+    house.done(&format!("{build} 1 --first"));
+    house.done("release --repository lists --list built");
+    house.done("sign --repository lists --key keys/house.pem --key keys/hotline.pem");
+    house.done("finish --repository lists --key keys/online.pem");
+    house.done(&format!("{ingest} more-2.csv"));
+    // Whoever says that it is the first passes the gate of `build`, and no other.
+    house.done(&format!("{build} 2 --first"));
+    let (code, _, err) = house.run("release --repository lists --list built");
+    assert_eq!(code, 2);
+    assert!(err.contains("compares with no release, and version 1 is released"), "{err}");
+    std::fs::remove_file(house.0.join("built/demo.presend")).expect("removed");
+    let last = house.last("demo.presend");
+    house.done(&format!("{build} 2 --last {last} --accept-change"));
+    house.done("release --repository lists --list built");
+    let check = "check --repository lists --rebuild --store s.redb --rules one.toml";
+    let (code, out, _) = house.run(check);
+    assert_eq!(code, 1);
+    assert!(out.contains("since version 1: 0 of 20 added, 5 removed, 25.0 %\n"), "{out}");
+    assert!(out.contains("25.0 %, and the rules let 10 % through"), "{out}");
+    house.done(&format!("{check} --accept-change"));
 }
 
 #[test]

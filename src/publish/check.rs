@@ -1,21 +1,22 @@
 //! Whether a repository is what its clients need: role by role, list by list.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::release::{Scope, delta_of, list_ids, list_version, scope_of};
+use super::release::{Scope, custom, delta_of, list_ids, list_version, scope_of};
 use super::repository::{
     Current, DAY, Document, Memory, Progress, Repository, RepositoryError, number, parsed,
     progress_of, target_facts,
 };
-use super::roles::NAMES;
+use super::roles::{self, NAMES, SPECIFICATION};
 use crate::list::manifest::Manifest;
 use crate::list::{HashList, delta};
 use crate::update::Folder;
-use crate::update::tuf::{self, TargetName, TufError};
+use crate::update::tuf::{self, TargetName, TufError, signing};
 
 /// What a repository holds, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -27,6 +28,8 @@ pub struct Checked {
     pub lists: Vec<ListState>,
     /// What waits for signatures.
     pub staged: Vec<Progress>,
+    /// When it expires, by document.
+    pub staged_expires: BTreeMap<String, String>,
     /// The lists of what waits.
     pub staged_lists: Vec<ListState>,
     /// What keeps clients from it, or from part of it.
@@ -112,6 +115,14 @@ impl Repository {
             let faults = &mut checked.faults;
             checked.lists = self.lists_of(&signed, &current, faults)?;
         }
+        checked.faults.extend(self.foreign(now)?);
+        for role in SIGNED {
+            let Some(staged) = self.staged(role)? else { continue };
+            let name = format!("{}.{role}.json", staged.version);
+            let (signed, _) = parsed(&name, &staged.bytes)?;
+            let expires = signed["expires"].as_str().unwrap_or_default();
+            checked.staged_expires.insert(name, expires.to_owned());
+        }
         match self.progress() {
             Err(RepositoryError::NothingStaged) => {}
             progress => checked.staged = progress?,
@@ -122,6 +133,51 @@ impl Repository {
             checked.staged_lists = self.lists_of(&signed, &current, faults)?;
         }
         Ok(checked)
+    }
+
+    /// What presend would not have staged so: delegations, an expiry of years, a
+    /// version from nowhere. Who signs the rest signs that too.
+    pub(super) fn foreign(&self, now: SystemTime) -> Result<Vec<String>, RepositoryError> {
+        let current = self.current()?;
+        let mut faults = Vec::new();
+        for role in SIGNED {
+            let Some(staged) = self.staged(role)? else { continue };
+            let name = format!("{}.{role}.json", staged.version);
+            let (signed, _) = parsed(&name, &staged.bytes)?;
+            let days = roles::days(&self.next_root()?, role);
+            let mut fault = |what: &str| faults.push(format!("staged/{name} {what}"));
+            let is_header = signed["_type"] == role && signed["spec_version"] == SPECIFICATION;
+            if !is_header {
+                fault("is of another type or specification");
+            }
+            // The number of a release that broke off is free again.
+            let next = self.highest(role)?.max(current.version(role)) + 1;
+            let follows = current.version(role) + 1..=next;
+            if signed["version"] != staged.version || !follows.contains(&staged.version) {
+                fault("has a version that does not follow the last one");
+            }
+            let expires = signed["expires"].as_str().and_then(|text| signing::left(text, now));
+            if expires.is_none_or(|left| left > (days + 1) * DAY) {
+                fault(&format!("expires later than the {days} days that the root gives it"));
+            }
+            let fields: &[&str] = match role {
+                "root" => &["consistent_snapshot", "keys", "roles"],
+                _ => &["targets"],
+            };
+            for (field, _) in signed.as_object().into_iter().flatten() {
+                if !FIELDS.contains(&field.as_str()) && !fields.contains(&field.as_str()) {
+                    fault(&format!("has `{}`, which presend does not stage", field.escape_debug()));
+                }
+            }
+            let ids = list_ids(&signed);
+            for (target, facts) in target_facts(&signed) {
+                if !is_staged_so(&target, &facts, &ids) {
+                    let target = target.escape_debug();
+                    fault(&format!("has the target `{target}` as presend does not stage it"));
+                }
+            }
+        }
+        Ok(faults)
     }
 
     /// Fetches everything with the update client, from the first root on.
@@ -185,6 +241,10 @@ impl Repository {
         let unpacked = delta::unpack(&packed).is_ok_and(|unpacked| unpacked == bytes);
         fault(unpacked, "the packed list is another one");
         let history = self.history(id, current)?;
+        let before = history.iter().rev().find(|(old, _)| *old < version).map(|(old, _)| *old);
+        let compared = manifest.change.as_ref().map(|change| change.version);
+        let is_compared = compared == before || compared.is_none() && manifest.choice.is_none();
+        fault(before.is_none() || is_compared, "it is not compared with the release before it");
         let mut deltas = Vec::new();
         for (name, facts) in target_facts(signed) {
             let Some((from, to)) = delta_of(id, &name) else { continue };
@@ -213,6 +273,32 @@ impl Repository {
         })
     }
 }
+
+/// Whether a target has a name and facts as a release gives them.
+fn is_staged_so(name: &str, facts: &Value, ids: &[String]) -> bool {
+    let Some((id, ending)) = name.split_once('.') else { return false };
+    let mut ours = json!({
+        "length": number(&facts["length"]),
+        "hashes": { "sha256": facts["hashes"]["sha256"] },
+    });
+    if ending == "presend" {
+        let scope = scope_of(facts);
+        if !scope.action.as_deref().is_none_or(|action| matches!(action, "warn" | "ask" | "block"))
+        {
+            return false;
+        }
+        ours["custom"] = custom(list_version(facts), &scope);
+    }
+    let is_known = matches!(ending, "presend" | "packed" | "manifest.json" | "sigsum")
+        || delta_of(id, name).is_some();
+    is_known && ids.iter().any(|of| of == id) && *facts == ours
+}
+
+/// What people sign.
+const SIGNED: [&str; 2] = ["root", "targets"];
+
+/// What every role's metadata has.
+const FIELDS: [&str; 4] = ["_type", "spec_version", "version", "expires"];
 
 fn state_of(
     role: &'static str,

@@ -149,23 +149,11 @@ impl Feed {
         let mut feed = Self::default();
         let mut seen = HashMap::new();
         let first = lines(text).next().ok_or(FeedError::Empty)?;
-        let mut reader =
-            csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text);
-        let mut records =
-            reader.byte_records().filter(|record| !record.as_ref().is_ok_and(is_blank));
-        let columns = records.next().and_then(|header| Columns::of(&header.ok()?));
+        let mut records = csv_rows(text);
+        let columns = records.next().and_then(|(_, header)| Columns::of(&header.ok()?));
         if let Some(columns) = columns {
-            for record in records {
-                match record {
-                    Ok(record) => {
-                        let line = record.position().map_or(0, csv::Position::line);
-                        feed.add(line, columns.read(&record), &mut seen);
-                    }
-                    Err(error) => {
-                        let line = error.position().map_or(0, csv::Position::line);
-                        feed.add(line, Err("not CSV".into()), &mut seen);
-                    }
-                }
+            for (line, record) in records {
+                feed.add(line, record.and_then(|record| columns.read(&record)), &mut seen);
             }
         } else if Algorithm::from_name(&words(first.1)[0]).is_some() {
             for (line, text) in lines(text) {
@@ -258,6 +246,34 @@ impl Columns {
         let quality = self.quality.map(text).transpose()?;
         read_row(text(self.algorithm)?, text(self.hex)?, category, quality)
     }
+}
+
+/// The rows of a CSV file and their lines. None reaches into the next line, so that
+/// a stray quotation mark spoils its own row and hides no other.
+pub(super) fn csv_rows(
+    text: &[u8],
+) -> impl Iterator<Item = (u64, Result<csv::ByteRecord, String>)> {
+    let lines = (1..).zip(text.split(|&byte| byte == b'\n'));
+    let rows =
+        lines.map(|(number, line)| (number, csv_row(line.strip_suffix(b"\r").unwrap_or(line))));
+    rows.filter(|(_, row)| !row.as_ref().is_ok_and(is_blank))
+}
+
+fn csv_row(line: &[u8]) -> Result<csv::ByteRecord, String> {
+    if line.trim_ascii_start().starts_with(b"#") {
+        return Ok(csv::ByteRecord::new());
+    }
+    let quotes = line.iter().filter(|&&byte| byte == b'"').count();
+    if quotes % 2 == 1 || line.contains(&b'\r') {
+        return Err("a row is one line, and its quotation marks come in pairs".to_owned());
+    }
+    if quotes == 0 {
+        return Ok(line.split(|&byte| byte == b',').collect());
+    }
+    let mut record = csv::ByteRecord::new();
+    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(line);
+    reader.read_byte_record(&mut record).map_err(|_| "not CSV".to_owned())?;
+    Ok(record)
 }
 
 /// Blank lines and comments.

@@ -12,7 +12,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::repository::{Current, Repository, RepositoryError, number, parsed, target_facts};
+use super::repository::{
+    Current, Repository, RepositoryError, facts, file_name, number, parsed, target_facts,
+};
 use super::roles::{self, SPECIFICATION};
 use crate::list::delta::{self, DeltaError};
 use crate::list::manifest::Manifest;
@@ -95,10 +97,9 @@ impl Repository {
         {
             return Err(RepositoryError::Signed(format!("{}.targets.json", staged.version)));
         }
-        self.clear_staged_targets()?;
-        let mut lists = Vec::new();
+        let (mut lists, mut files) = (Vec::new(), Vec::new());
         for edition in editions {
-            lists.push(self.stage_list(edition, scope, &current, &mut targets)?);
+            lists.push(self.stage_list(edition, scope, &current, &mut targets, &mut files)?);
         }
         if targets.is_empty() {
             return Err(RepositoryError::List("a first release needs a --list".to_owned()));
@@ -111,7 +112,8 @@ impl Repository {
             "expires": signing::expiry(now, days).ok_or(RepositoryError::Clock)?,
             "targets": targets,
         });
-        Ok(Staged { document: self.stage("targets", &signed, replace)?, lists })
+        let document = self.stage_with("targets", &signed, replace, &files)?;
+        Ok(Staged { document, lists })
     }
 
     /// Puts an edition's files in place of those of the last one.
@@ -121,6 +123,7 @@ impl Repository {
         scope: &Scope,
         current: &Current,
         targets: &mut Map<String, Value>,
+        files: &mut Vec<(String, Vec<u8>)>,
     ) -> Result<StagedList, RepositoryError> {
         let wrong = |what: String| RepositoryError::List(what);
         let list = HashList::open(edition.list.clone()).map_err(|e| wrong(e.to_string()))?;
@@ -138,41 +141,45 @@ impl Repository {
                 last + 1
             )));
         }
-        if let (Some(change), Some((last, _))) = (&manifest.change, released)
-            && change.version != *last
-        {
-            return Err(wrong(format!(
-                "{id}: the build compares with version {}, and version {last} is released; build again with --last",
-                change.version
-            )));
+        if let Some((last, _)) = released {
+            let with = match &manifest.change {
+                Some(change) if change.version == *last => None,
+                Some(change) => Some(format!("version {}", change.version)),
+                None => manifest.choice.as_ref().map(|_| "no release".to_owned()),
+            };
+            if let Some(with) = with {
+                return Err(wrong(format!(
+                    "{id}: the build compares with {with}, and version {last} is released; build again with --last"
+                )));
+            }
         }
 
         let last_name = format!("{id}.presend");
         let old = targets.clone();
         targets.retain(|name, _| name.split_once('.').is_none_or(|(of, _)| of != id));
-        let custom = |value: Value| json!({ "presend": value });
-        let mut entry = self.stage_target(&last_name, &edition.list)?;
+        let mut keep = |name: &str, bytes: &[u8]| {
+            let facts = facts(bytes);
+            files.push((file_name(name, &facts), bytes.to_owned()));
+            facts
+        };
+        let mut entry = keep(&last_name, &edition.list);
         let before = old.get(&last_name).map(scope_of).unwrap_or_default();
         let scope = Scope {
             action: scope.action.clone().or(before.action),
             views: scope.views.or(before.views),
             probes: scope.probes.or(before.probes),
         };
-        entry["custom"] = custom(match scope == Scope::default() {
-            true => json!({ "version": version }),
-            false => json!({ "version": version, "scope": scope }),
-        });
+        entry["custom"] = custom(version, &scope);
         targets.insert(last_name, entry);
         let packed = delta::pack(&list).map_err(|error| wrong(error.to_string()))?;
-        let mut put = |name: String, bytes: &[u8]| -> Result<(), RepositoryError> {
-            let facts = self.stage_target(&name, bytes)?;
+        let mut put = |name: String, bytes: &[u8]| {
+            let facts = keep(&name, bytes);
             targets.insert(name, facts);
-            Ok(())
         };
-        put(format!("{id}.manifest.json"), &edition.manifest)?;
-        put(format!("{id}.packed"), &packed)?;
+        put(format!("{id}.manifest.json"), &edition.manifest);
+        put(format!("{id}.packed"), &packed);
         if let Some(proof) = &edition.proof {
-            put(format!("{id}.sigsum"), proof)?;
+            put(format!("{id}.sigsum"), proof);
         }
 
         // From the release before, and from anchor to anchor.
@@ -193,7 +200,7 @@ impl Repository {
                 Err(error) => return Err(wrong(format!("{id}: {error}"))),
             };
             if delta.len() < packed.len() {
-                put(delta_name(&id, *old_version, version), &delta)?;
+                put(delta_name(&id, *old_version, version), &delta);
                 deltas.push((*old_version, delta.len() as u64));
             }
         }
@@ -282,6 +289,14 @@ pub(super) fn list_ids(signed: &Value) -> Vec<String> {
 /// A list's version, as its target says it.
 pub(super) fn list_version(facts: &Value) -> u64 {
     number(&facts["custom"]["presend"]["version"])
+}
+
+/// What the target of a list file says of it beside its length and digest.
+pub(super) fn custom(version: u64, scope: &Scope) -> Value {
+    json!({ "presend": match *scope == Scope::default() {
+        true => json!({ "version": version }),
+        false => json!({ "version": version, "scope": scope }),
+    } })
 }
 
 /// A list's scope, as its target says it.

@@ -56,6 +56,9 @@ pub enum RepositoryError {
     /// Nothing was ever released, and nothing is staged.
     #[error("nothing is released yet; stage a release with `release`")]
     NoRelease,
+    /// What is staged has something in it that presend does not stage.
+    #[error("do not sign it: {0}")]
+    Foreign(String),
     /// Nothing waits to be signed.
     #[error("nothing is staged; `root` and `release` stage something")]
     NothingStaged,
@@ -207,6 +210,27 @@ impl Repository {
         Ok(fields(&root) == fields(&expected))
     }
 
+    /// [`Self::stage`] with the files that the document names, in place of those of
+    /// the one before.
+    pub(super) fn stage_with(
+        &self,
+        role: &str,
+        signed: &Value,
+        replace: bool,
+        files: &[(String, Vec<u8>)],
+    ) -> Result<String> {
+        for (name, bytes) in files {
+            self.write(&format!("staged/targets/{name}"), bytes)?;
+        }
+        let document = self.stage(role, signed, replace)?;
+        for name in self.names("staged/targets")? {
+            if !files.iter().any(|(new, _)| *new == name) {
+                self.remove(&format!("staged/targets/{name}"))?;
+            }
+        }
+        Ok(document)
+    }
+
     /// Puts a document without signatures into `staged/` and says its name.
     pub(super) fn stage(&self, role: &str, signed: &Value, replace: bool) -> Result<String> {
         if let Some(old) = self.staged(role)? {
@@ -226,8 +250,10 @@ impl Repository {
     /// signing has come.
     ///
     /// # Errors
-    /// [`RepositoryError::OtherKey`] for a key that none of it is signed by.
-    pub fn sign(&self, keys: &[PrivateKey]) -> Result<Vec<Progress>> {
+    /// [`RepositoryError::OtherKey`] for a key that none of it is signed by, and
+    /// [`RepositoryError::Foreign`] for what presend would not have staged so.
+    pub fn sign(&self, keys: &[PrivateKey], now: SystemTime) -> Result<Vec<Progress>> {
+        self.refuse_foreign(now)?;
         let mut used = vec![false; keys.len()];
         let mut files = Vec::new();
         for (role, staged, roots) in self.staged_documents()? {
@@ -250,6 +276,13 @@ impl Repository {
             self.write(&path, &bytes)?;
         }
         self.progress()
+    }
+
+    fn refuse_foreign(&self, now: SystemTime) -> Result<()> {
+        match self.foreign(now)?.into_iter().next() {
+            Some(what) => Err(RepositoryError::Foreign(what)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the signatures from a copy of a staged document that was signed
@@ -309,6 +342,7 @@ impl Repository {
     /// [`RepositoryError`] says what is missing; nothing is published then.
     pub fn finish(&self, keys: &[PrivateKey], now: SystemTime) -> Result<Published> {
         let current = self.current()?;
+        self.refuse_foreign(now)?;
         let (root, targets) = (self.staged("root")?, self.staged("targets")?);
         for Progress { document, root, signed, threshold, enough, .. } in self.progress()? {
             if !enough {
@@ -562,22 +596,6 @@ impl Repository {
         bytes.ok_or(RepositoryError::Damaged(format!("targets/{file}")))
     }
 
-    /// Keeps a target's file until its release is published, and says what
-    /// metadata says of it.
-    pub(super) fn stage_target(&self, name: &str, bytes: &[u8]) -> Result<Value> {
-        let facts = facts(bytes);
-        self.write(&format!("staged/targets/{}", file_name(name, &facts)), bytes)?;
-        Ok(facts)
-    }
-
-    /// Removes the target files of a release that was staged before.
-    pub(super) fn clear_staged_targets(&self) -> Result<()> {
-        for name in self.names("staged/targets")? {
-            self.remove(&format!("staged/targets/{name}"))?;
-        }
-        Ok(())
-    }
-
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -823,11 +841,12 @@ pub(super) fn target_facts(signed: &Value) -> Vec<(String, Value)> {
 }
 
 /// Where a target's file lies, below `targets/`.
-fn file_name(name: &str, facts: &Value) -> String {
+pub(super) fn file_name(name: &str, facts: &Value) -> String {
     format!("{}.{name}", facts["hashes"]["sha256"].as_str().unwrap_or_default())
 }
 
-fn facts(bytes: &[u8]) -> Value {
+/// What metadata says of a file.
+pub(super) fn facts(bytes: &[u8]) -> Value {
     json!({ "length": bytes.len(), "hashes": { "sha256": encode_hex(&Sha256::digest(bytes)) } })
 }
 

@@ -70,7 +70,11 @@ impl Roles {
                 if keys.iter().any(|(_, other)| other.id() == read.id()) {
                     return wrong(format!("`{name}`: the key of {file} stands there twice"));
                 }
-                if name == "targets" && keys.iter().any(|(other, _)| other == organisation) {
+                if name == "targets"
+                    && keys
+                        .iter()
+                        .any(|(other, _)| other.to_lowercase() == organisation.to_lowercase())
+                {
                     return wrong(format!(
                         "`targets`: `{organisation}` has two keys; each organisation has one, so that a list needs as many organisations as signatures"
                     ));

@@ -246,8 +246,8 @@ impl Rules {
             if organisation.is_empty() || jurisdiction.is_empty() {
                 return wrong(format!("source `{}`: an empty organisation or jurisdiction", key.0));
             }
-            let home = homes.entry(organisation.to_owned()).or_insert(jurisdiction.to_owned());
-            if home != jurisdiction {
+            let home = homes.entry(folded(organisation)).or_insert_with(|| folded(jurisdiction));
+            if *home != folded(jurisdiction) {
                 return wrong(format!("organisation `{organisation}` has two jurisdictions"));
             }
             let source = key.0.clone();
@@ -369,7 +369,7 @@ impl Rules {
     pub fn judge(&self, hash: &RowHash, claims: &[Claim]) -> Judgement {
         let judged: Vec<Judged> = claims.iter().map(|claim| self.weigh(hash, claim)).collect();
         // Organisations or jurisdictions, by category.
-        let mut agreeing: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let mut agreeing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for claim in judged.iter().filter(|claim| claim.passed_over.is_none()) {
             let independent = if self.different_jurisdictions {
                 &claim.jurisdiction
@@ -377,7 +377,7 @@ impl Rules {
                 &claim.organisation
             };
             let category = self.category(claim).unwrap_or_default();
-            agreeing.entry(category).or_default().extend(independent.as_deref());
+            agreeing.entry(category).or_default().extend(independent.as_deref().map(folded));
         }
         let sources: BTreeMap<_, _> =
             agreeing.into_iter().map(|(category, who)| (category, who.len())).collect();
@@ -465,6 +465,11 @@ impl Rules {
     }
 }
 
+/// `NL` and `nl` are one place, however they are written.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
 fn wrong<T>(what: String) -> Result<T, RulesError> {
     Err(RulesError::Meaning(what))
 }
@@ -487,7 +492,9 @@ fn disputed_by(hash: &RowHash, claims: &[Claim]) -> Vec<String> {
         }
         for voice in record.feedback.iter().filter(|voice| voice.opinion == Opinion::Against) {
             let of = voice.algorithm.as_deref();
-            if of.is_none_or(|of| Algorithm::from_name(of) == Some(hash.algorithm())) {
+            // A name that presend does not know may be another spelling of this one.
+            let of = of.and_then(Algorithm::from_name);
+            if of.is_none_or(|of| of == hash.algorithm()) {
                 against.insert(name(&voice.member));
             }
         }

@@ -11,10 +11,14 @@ use presend::{HashList, hash::Algorithm};
 
 /// The first digits of SHA-256 of a line with this number: Python drew the
 /// fixtures' hashes so, too.
-fn hash(algorithm: Algorithm, number: u32) -> RowHash {
+fn hex(algorithm: Algorithm, number: u32) -> String {
     use sha2::Digest;
     let drawn = sha2::Sha256::digest(format!("presend feed fixture {number}").as_bytes());
-    let hex: String = drawn[..algorithm.bytes()].iter().map(|byte| format!("{byte:02x}")).collect();
+    drawn[..algorithm.bytes()].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash(algorithm: Algorithm, number: u32) -> RowHash {
+    let hex = hex(algorithm, number);
     RowHash::candidates(&format!("{}:{hex}", algorithm.name())).expect("a hash").remove(0)
 }
 
@@ -465,6 +469,79 @@ fn one_organisation_or_one_country_counts_once() {
     assert_eq!(sources(&format!("{hub}{a}{}", member("b", "B", "DE"))), Some(2));
     let same = member("b", "A", "NL");
     assert_eq!(sources(&format!("{by_organisation}{hub}{a}{same}")), Some(1), "one organisation");
+}
+
+#[test]
+fn a_stray_quotation_mark_spoils_its_own_row_alone() {
+    let md5 = |n: u32| hex(Algorithm::Md5, n);
+    let rows = format!(
+        "algorithm,hex,category\nmd5,{},\"A1\nmd5,{},A1\nmd5,{},\"A,1\"\n# 5\" wide\nmd5,{},A\"\n",
+        md5(1),
+        md5(2),
+        md5(3),
+        md5(4)
+    );
+    let read = ingest::read(Format::Csv, rows.as_bytes()).expect("a page");
+    let bad: Vec<String> = read.bad.iter().map(|bad| bad.place.to_string()).collect();
+    assert_eq!((read.updates.len(), bad), (2, vec!["line 2".to_owned(), "line 6".to_owned()]));
+    let feed = publish::Feed::read(rows.as_bytes()).expect("a feed");
+    let bad: Vec<u64> = feed.bad.iter().map(|bad| bad.line).collect();
+    assert_eq!((feed.rows.len(), bad), (2, vec![2, 6]));
+    assert_eq!(feed.rows[1].category, "A,1");
+}
+
+#[test]
+fn a_dispute_of_an_unknown_algorithm_is_against_every_hash_of_the_entry() {
+    let rules = Rules::parse(
+        "sources-needed = 1\n[[source]]\nname = \"a\"\norganisation = \"A\"\njurisdiction = \"NL\"\n",
+    )
+    .expect("rules");
+    let (store, _) = fresh("spelling");
+    let (md5, sha1) = (hash(Algorithm::Md5, 1), hash(Algorithm::Sha1, 1));
+    for (of, outs) in [("md5", [true, false]), ("MD-5", [true, true])] {
+        let xml = format!(
+            "<queryResult><images count='1'><image><id>1</id><member id='7'/>\
+             <timestamp>2026-05-01T12:00:00Z</timestamp>\
+             <fingerprints><md5>{}</md5><sha1>{}</sha1></fingerprints>\
+             <feedback><negativeFeedback type='{of}'><member id='8'/></negativeFeedback></feedback>\
+             </image></images></queryResult>",
+            hex(Algorithm::Md5, 1),
+            hex(Algorithm::Sha1, 1)
+        );
+        let page = ingest::read(Format::Ncmec, xml.as_bytes()).expect("a page");
+        store.take("a", Format::Ncmec, &page).expect("taken");
+        let is_out = |hash: &RowHash| {
+            let claims = store.claims(hash).expect("it can be read");
+            rules.judge(hash, &claims).reason == Some(Reason::Disputed)
+        };
+        assert_eq!([is_out(&md5), is_out(&sha1)], outs, "{of}");
+    }
+}
+
+#[test]
+fn jurisdictions_and_organisations_are_compared_without_case() {
+    let (store, _) = fresh("case");
+    let rows = format!("algorithm,hex\nmd5,{}\n", hex(Algorithm::Md5, 1));
+    let page = ingest::read(Format::Csv, rows.as_bytes()).expect("a page");
+    for source in ["a", "b"] {
+        store.take(source, Format::Csv, &page).expect("taken");
+    }
+    let source = |name: &str, organisation: &str, jurisdiction: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\norganisation = \"{organisation}\"\njurisdiction = \"{jurisdiction}\"\n"
+        )
+    };
+    let by_organisation = "different-jurisdictions = false\n".to_owned();
+    for rules in [
+        source("a", "A", "NL") + &source("b", "B", "nl"),
+        by_organisation + &source("a", "A", "NL") + &source("b", "a", "nl"),
+    ] {
+        let rules = Rules::parse(&rules).expect("rules");
+        let selection = rules.select(&store, &mut |_| {}).expect("chosen");
+        assert_eq!(selection.left_out.get(&Reason::TooFewSources), Some(&1));
+    }
+    let two = source("a", "A", "NL") + &source("b", "a", "DE");
+    assert!(matches!(Rules::parse(&two), Err(RulesError::Meaning(_))));
 }
 
 #[test]

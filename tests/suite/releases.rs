@@ -110,7 +110,7 @@ impl House {
     }
 
     fn sign(&self, names: &[&str]) -> Vec<bool> {
-        let progress = self.repository().sign(&self.some(names)).expect("signed");
+        let progress = self.repository().sign(&self.some(names), self.now).expect("signed");
         progress.iter().map(|progress| progress.enough).collect()
     }
 
@@ -312,7 +312,7 @@ fn keys_that_have_no_part_sign_nothing() {
     house.release(1, 0..50);
     house.stage(2, 0..60).expect("staged");
     let before = crate::read(house.folder.join("staged/2.targets.json"));
-    let signed = house.repository().sign(&house.some(&["org-a", "root-a"]));
+    let signed = house.repository().sign(&house.some(&["org-a", "root-a"]), house.now);
     assert_eq!(signed, Err(RepositoryError::OtherKey));
     assert!(crate::read(house.folder.join("staged/2.targets.json")) == before);
     house.sign(&["org-a", "org-b"]);
@@ -335,6 +335,70 @@ fn what_is_signed_is_not_replaced_unasked() {
     let scope = Scope::default();
     house.repository().stage_release(&[edition], &scope, house.now, true).expect("replaced");
     assert_eq!(house.sign(&["org-a"]), [false]);
+}
+
+#[test]
+fn a_release_that_is_refused_leaves_the_staged_one_whole() {
+    let mut house = House::new();
+    house.release(1, 0..50);
+    house.stage(2, 0..60).expect("staged");
+    house.sign(&["org-a", "org-b"]);
+    // Version 1 is released already.
+    let refused = house.repository().stage_release(
+        &[house.edition(1, 0..60)],
+        &Scope::default(),
+        house.now,
+        true,
+    );
+    assert!(matches!(refused, Err(RepositoryError::List(_))), "{refused:?}");
+    house.finish(&["online"]).expect("published");
+    assert!(house.target(2, "demo.presend").is_some());
+}
+
+#[test]
+fn what_presend_would_not_have_staged_is_not_signed() {
+    type Change = fn(&mut serde_json::Value);
+    let changes: [(&str, Change); 7] = [
+        ("has `delegations`", |signed| signed["delegations"] = serde_json::json!({"roles": []})),
+        ("has `x-note`", |signed| signed["x-note"] = "text".into()),
+        ("expires later", |signed| signed["expires"] = "2099-01-01T00:00:00Z".into()),
+        ("has a version", |signed| signed["version"] = 9.into()),
+        ("the target `other.txt`", |signed| {
+            signed["targets"]["other.txt"] = signed["targets"]["demo.packed"].clone();
+        }),
+        ("the target `demo.packed`", |signed| {
+            signed["targets"]["demo.packed"]["custom"] = serde_json::json!({"presend": {}});
+        }),
+        ("the target `demo.presend`", |signed| {
+            signed["targets"]["demo.presend"]["custom"]["presend"]["scope"] =
+                serde_json::json!({"action": "report"});
+        }),
+    ];
+    let mut house = House::new();
+    house.release(1, 0..50);
+    house.stage(2, 0..60).expect("staged");
+    let path = house.folder.join("staged/2.targets.json");
+    let whole = crate::read(&path);
+    assert_eq!(house.repository().check(house.now).expect("checked").faults, [""; 0]);
+    for (what, change) in changes {
+        let mut staged: serde_json::Value = serde_json::from_slice(&whole).expect("JSON");
+        change(&mut staged["signed"]);
+        std::fs::write(&path, staged.to_string()).expect("written");
+        let keys = house.some(&["org-a", "org-b"]);
+        let refused = house.repository().sign(&keys, house.now).expect_err(what);
+        let RepositoryError::Foreign(said) = refused else { panic!("{what}: {refused}") };
+        assert!(said.contains(what), "{said}");
+        let refused = house.finish(&["online"]);
+        assert!(matches!(refused, Err(RepositoryError::Foreign(_))), "{what}: {refused:?}");
+        let checked = house.repository().check(house.now).expect("checked");
+        assert!(checked.faults.iter().any(|fault| fault.contains(what)), "{:?}", checked.faults);
+    }
+    // Not under a later number either, which would leave room for none after it.
+    std::fs::remove_file(&path).expect("removed");
+    let text = String::from_utf8(whole).expect("UTF-8").replace("\"version\":2}", "\"version\":9}");
+    std::fs::write(house.folder.join("staged/9.targets.json"), text).expect("written");
+    let refused = house.repository().sign(&house.some(&["org-a"]), house.now);
+    assert!(matches!(refused, Err(RepositoryError::Foreign(_))), "{refused:?}");
 }
 
 #[test]

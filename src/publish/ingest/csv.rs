@@ -1,6 +1,6 @@
 //! CSV: what a partner without an API sends, or an operator keeps by hand.
 //!
-//! Columns are found by name, in any order, others are passed over. `status` is
+//! A row is a line. Columns are found by name, in any order, others are passed over. `status` is
 //! `listed` (or nothing), `unconfirmed`, `denied`, or `withdrawn`; a withdrawn
 //! row needs the `id` or the hash. `disputed_by` names members, between
 //! semicolons, who say that the entry does not belong on a list.
@@ -9,29 +9,20 @@ use super::{
     BadEntry, Feedback, Hash, MAX_PARTS, Opinion, Page, Place, Record, SourceError, Status, Update,
     id_of, name, time,
 };
-use crate::publish::feed::{RowHash, read_algorithm, read_quality};
+use crate::publish::feed::{RowHash, csv_rows, read_algorithm, read_quality};
 
 /// Reads a file.
 pub(super) fn read(bytes: &[u8]) -> Result<Page, SourceError> {
-    let mut reader =
-        ::csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
-    let mut records = reader.byte_records().filter(|record| !record.as_ref().is_ok_and(is_blank));
-    let header = records.next().ok_or(SourceError::Empty)?;
+    let mut records = csv_rows(bytes);
+    let (_, header) = records.next().ok_or(SourceError::Empty)?;
     let columns = header.ok().and_then(|header| Columns::of(&header));
     let columns =
         columns.ok_or(SourceError::Foreign("a header with the columns `algorithm` and `hex`"))?;
     let mut page = Page::default();
-    for record in records {
-        let (line, row) = match &record {
-            Ok(record) => (record.position(), columns.read(record)),
-            Err(error) => (error.position(), Err("not CSV".to_owned())),
-        };
-        match row {
+    for (line, record) in records {
+        match record.and_then(|record| columns.read(&record)) {
             Ok(update) => page.updates.push(update),
-            Err(reason) => {
-                let place = Place::Line(line.map_or(0, ::csv::Position::line));
-                page.bad.push(BadEntry { place, reason });
-            }
+            Err(reason) => page.bad.push(BadEntry { place: Place::Line(line), reason }),
         }
     }
     Ok(page)
@@ -98,10 +89,4 @@ impl Columns {
             Record { status, updated, category, hashes: hash.into_iter().collect(), feedback };
         Ok(Update::Entry { member: name("member", member)?, id, record })
     }
-}
-
-/// Blank lines and comments.
-fn is_blank(record: &::csv::ByteRecord) -> bool {
-    let mut cells = record.iter().map(<[u8]>::trim_ascii);
-    cells.clone().all(<[u8]>::is_empty) || cells.next().is_some_and(|cell| cell.starts_with(b"#"))
 }

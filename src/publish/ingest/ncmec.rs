@@ -74,7 +74,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, SourceError> {
                 if path.len() > 3 && is_list(&path[1]) {
                     parts.end(&path[3..]);
                 } else if path.len() == 3 && is_list(&path[1]) {
-                    parts.seen += 1;
                     let seen = std::mem::take(&mut parts);
                     let place = Place::Line(lines.line_of(seen.at));
                     counted = counted.saturating_sub(1);
@@ -123,7 +122,6 @@ fn is_list(tag: &str) -> bool {
 #[derive(Default)]
 struct Parts {
     at: usize,
-    seen: u64,
     text: String,
     too_long: bool,
     id: String,
