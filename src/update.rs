@@ -147,7 +147,8 @@ impl From<io::Error> for UpdateError {
 
 impl<'a> Updater<'a> {
     /// An updater of the list with this id, which is the target `<id>.presend` of
-    /// the repository.
+    /// the repository. The targets role itself must have signed it: delegations are
+    /// not followed.
     pub fn new(store: &'a Store, transport: &'a dyn Transport, id: impl Into<String>) -> Self {
         let (id, most_bytes, most_scope) = (id.into(), MOST_BYTES, Scope::DEFAULT_CAP);
         Self { store, transport, id, most_bytes, most_scope, condition: None }
@@ -207,8 +208,9 @@ impl<'a> Updater<'a> {
     ) -> Result<Answer, UpdateError> {
         let target = self.target("presend")?;
         let before = after.clone();
-        let mut repository = Repository::refresh(self.transport, after, now)?;
-        let signed = repository.role_of(&target)?;
+        let repository = Repository::refresh(self.transport, after, now)?;
+        // A role that this one hands files on to may have a single key.
+        let signed = repository.targets();
         let facts = signed.file(&target).ok_or(TufError::NoTarget)?;
         let said = Said::of(facts)?;
         let scope = said.scope.unwrap_or_default();
@@ -222,7 +224,7 @@ impl<'a> Updater<'a> {
         let proof = self.condition.as_ref().map(|_| Beside::Proof);
         for kind in [Beside::Manifest].into_iter().chain(proof) {
             let kept = before.beside.get(&kind);
-            beside.extend(self.fetch_beside(&repository, &signed, kind, kept)?);
+            beside.extend(self.fetch_beside(&repository, signed, kind, kept)?);
         }
         if let Some(condition) = &self.condition {
             condition.check(facts, beside.get(&Beside::Proof).map(Vec::as_slice))?;
@@ -235,7 +237,7 @@ impl<'a> Updater<'a> {
         let mut name = before.list;
         if !is_current {
             let old = old.and_then(|bytes| HashList::open(bytes).ok());
-            let offer = Offer { signed: &signed, target: &target, facts, said: &said };
+            let offer = Offer { signed, target: &target, facts, said: &said };
             name = Some(self.fetch_list(lock, &repository, &offer, old.as_ref())?);
         }
         (after.list, after.beside) = (name, beside);

@@ -324,3 +324,15 @@ fn parameters_that_widen_the_scope_are_refused() {
     let kept = store.release().expect("readable").expect("a release").scope;
     assert_eq!(kept, Scope { probes: Some(5), ..cap });
 }
+
+#[test]
+fn a_list_that_a_delegated_role_has_signed_is_not_taken() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let mut releases = release(&[day(2)]);
+    releases.sign();
+    releases.sign_as_delegated();
+    let none = Answer::Refused(TufError::NoTarget.into());
+    assert_eq!(update(&store, &releases), none);
+    assert!(is_there(&store, &day(1)));
+}
