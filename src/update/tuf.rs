@@ -474,6 +474,14 @@ impl Update<'_> {
     }
 }
 
+/// Whether these bytes are a root that its own keys have signed.
+pub(super) fn is_root(bytes: &[u8]) -> bool {
+    Document::<Root>::read(&Role::root(), bytes).is_ok_and(|document| {
+        let root = document.unverified();
+        document.check(&root.keys, &root.roles.root).is_ok()
+    })
+}
+
 /// When the timestamp in these bytes, which were verified before, expires.
 pub(super) fn expiry(timestamp: &[u8]) -> Option<SystemTime> {
     let document = Document::<Timestamp>::read(&Role::timestamp(), timestamp).ok()?;
