@@ -98,6 +98,12 @@ pub enum UpdateError {
     /// The file signed is another list than the one asked for.
     #[error("the release holds a list of another id")]
     OtherList,
+    /// The store has a list of another id in use; each list has a store of its own.
+    #[error("the store is that of another list")]
+    OtherStore,
+    /// The manifest is that of another list.
+    #[error("the release's manifest is that of another list")]
+    OtherManifest,
     /// The list is of an earlier edition than the one in use, which stays.
     #[error("the release's list is version {offered}, before version {in_use}, which is in use")]
     Backwards {
@@ -147,7 +153,8 @@ impl From<io::Error> for UpdateError {
 
 impl<'a> Updater<'a> {
     /// An updater of the list with this id, which is the target `<id>.presend` of
-    /// the repository.
+    /// the repository. The targets role itself must have signed it: delegations are
+    /// not followed.
     pub fn new(store: &'a Store, transport: &'a dyn Transport, id: impl Into<String>) -> Self {
         let (id, most_bytes, most_scope) = (id.into(), MOST_BYTES, Scope::DEFAULT_CAP);
         Self { store, transport, id, most_bytes, most_scope, condition: None }
@@ -187,13 +194,16 @@ impl<'a> Updater<'a> {
                     let rooted = before.clone().with_root_of(&after);
                     if rooted.differs(&before) {
                         lock.commit(rooted)?;
+                    } else {
+                        lock.drop_unnamed(&before);
                     }
                     Err(error)
                 }
             }
         });
         answer.unwrap_or_else(|error| {
-            let has_list = self.store.current().is_ok_and(|now| now.list.is_some());
+            let list = self.store.list().ok().flatten();
+            let has_list = list.is_some_and(|bytes| HashList::open(bytes).is_ok());
             if has_list && error.may_pass() { Answer::Stale(error) } else { Answer::Refused(error) }
         })
     }
@@ -207,8 +217,9 @@ impl<'a> Updater<'a> {
     ) -> Result<Answer, UpdateError> {
         let target = self.target("presend")?;
         let before = after.clone();
-        let mut repository = Repository::refresh(self.transport, after, now)?;
-        let signed = repository.role_of(&target)?;
+        let repository = Repository::refresh(self.transport, after, now)?;
+        // A role that this one hands files on to may have a single key.
+        let signed = repository.targets();
         let facts = signed.file(&target).ok_or(TufError::NoTarget)?;
         let said = Said::of(facts)?;
         let scope = said.scope.unwrap_or_default();
@@ -222,11 +233,13 @@ impl<'a> Updater<'a> {
         let proof = self.condition.as_ref().map(|_| Beside::Proof);
         for kind in [Beside::Manifest].into_iter().chain(proof) {
             let kept = before.beside.get(&kind);
-            beside.extend(self.fetch_beside(&repository, &signed, kind, kept)?);
+            beside.extend(self.fetch_beside(&repository, signed, kind, kept)?);
         }
         if let Some(condition) = &self.condition {
             condition.check(facts, beside.get(&Beside::Proof).map(Vec::as_slice))?;
         }
+        // Where the list says nothing about a match, what is granted is all there is.
+        let scope = Scope { action: scope.action.or(self.most_scope.action), ..scope };
         let scope = serde_json::to_vec(&scope).map_err(|_| UpdateError::Facts)?;
         beside.insert(Beside::Scope, scope);
         // One that the disk has damaged is fetched again.
@@ -235,8 +248,16 @@ impl<'a> Updater<'a> {
         let mut name = before.list;
         if !is_current {
             let old = old.and_then(|bytes| HashList::open(bytes).ok());
-            let offer = Offer { signed: &signed, target: &target, facts, said: &said };
+            if old.as_ref().is_some_and(|old| old.id() != self.id) {
+                return Err(UpdateError::OtherStore);
+            }
+            let offer = Offer { signed, target: &target, facts, said: &said };
             name = Some(self.fetch_list(lock, &repository, &offer, old.as_ref())?);
+        }
+        if let (Some(name), Some(manifest)) = (&name, beside.get(&Beside::Manifest))
+            && !is_of(manifest, self.store.read_list(name)?)?
+        {
+            return Err(UpdateError::OtherManifest);
         }
         (after.list, after.beside) = (name, beside);
         Ok(if is_current { Answer::Current } else { Answer::Updated })
@@ -379,6 +400,23 @@ struct Offer<'r> {
     target: &'r TargetName,
     facts: &'r FileFacts,
     said: &'r Said,
+}
+
+/// Whether a manifest is of this list, by as much as it says of it. A repository
+/// that is not presend's own may say anything else there.
+fn is_of(manifest: &[u8], list: Vec<u8>) -> Result<bool, ListError> {
+    #[derive(Deserialize)]
+    struct Said {
+        id: Option<String>,
+        version: Option<u64>,
+        blake3: Option<String>,
+    }
+    let Ok(said) = serde_json::from_slice::<Said>(manifest) else { return Ok(false) };
+    let digest = blake3::hash(&list).to_hex();
+    let list = HashList::open_unverified(list)?;
+    Ok(said.id.is_none_or(|id| id == list.id())
+        && said.version.is_none_or(|version| version == list.version())
+        && said.blake3.is_none_or(|said| said == digest.as_str()))
 }
 
 /// What is signed about a list beyond its length and hash. A repository that is

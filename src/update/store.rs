@@ -68,7 +68,8 @@ pub struct Release {
     pub list: PathBuf,
     /// The publisher's manifest, in JSON.
     pub manifest: Option<Vec<u8>>,
-    /// What the list asks for at most.
+    /// What the list asks for at most; where it names no action, the most that the
+    /// client granted.
     pub scope: Scope,
     /// When the repository's word that this is the latest runs out.
     pub expires: Option<SystemTime>,
@@ -119,10 +120,15 @@ impl Store {
     /// keeps it.
     ///
     /// # Errors
-    /// Whatever kept the store from being written.
+    /// [`io::ErrorKind::InvalidData`] if it is no root that its own keys have
+    /// signed, or whatever kept the store from being written.
     pub fn trust(&self, root: &[u8]) -> io::Result<()> {
         let lock = self.lock()?;
         if !self.has_root()? {
+            if !tuf::is_root(root) {
+                let wrong = "no root metadata that is signed by its own keys";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, wrong));
+            }
             let mut first = Generation::default();
             first.save(&Role::root(), root)?;
             lock.commit(first)?;
@@ -262,13 +268,18 @@ impl Lock<'_> {
         Ok(())
     }
 
+    /// Removes what an update that failed has kept, while this generation is in use.
+    pub(super) fn drop_unnamed(&self, in_use: &Generation) {
+        let _ = self.clean(in_use.number);
+    }
+
     /// Removes what neither this generation nor the one before names.
     fn clean(&self, number: u64) -> io::Result<()> {
         let mut lists = Vec::new();
         for entry in fs::read_dir(self.store.0.join(GENERATIONS))? {
             let path = entry?.path();
             let of = path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
-            if of == Some(number) || of == Some(number - 1) {
+            if of.is_some_and(|of| of == number || of + 1 == number) {
                 lists.extend(fs::read(path.join(LIST)).ok().and_then(|bytes| digest(&bytes)));
             } else {
                 fs::remove_dir_all(path)?;

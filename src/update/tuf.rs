@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use super::transport::{FetchError, Transport};
@@ -198,14 +199,8 @@ impl<'a> Repository<'a> {
     /// [`TufError::NoTarget`] if none has signed one; otherwise, what is wrong
     /// with a role that had to be asked.
     pub fn find(&mut self, name: &TargetName) -> Result<FileFacts, TufError> {
-        self.role_of(name)?.file(name).cloned().ok_or(TufError::NoTarget)
-    }
-
-    /// All that the role has signed which [`find`](Self::find) believes about
-    /// this target.
-    pub(super) fn role_of(&mut self, name: &TargetName) -> Result<Targets, TufError> {
-        if self.targets.file(name).is_some() {
-            return Ok(self.targets.clone());
+        if let Some(facts) = self.targets.file(name) {
+            return Ok(facts.clone());
         }
         let mut update =
             Update { transport: self.transport, trusted: &mut *self.trusted, now: self.now };
@@ -219,12 +214,17 @@ impl<'a> Repository<'a> {
             let signers = &delegation.signers;
             let role = delegation.role();
             let targets = update.targets(&self.root, &self.snapshot, &role, &keys, signers)?;
-            if targets.file(name).is_some() {
-                return Ok(targets);
+            if let Some(facts) = targets.file(name) {
+                return Ok(facts.clone());
             }
             queue(&mut waiting, &targets, name);
         }
         Err(TufError::NoTarget)
+    }
+
+    /// What the targets role itself has signed, and nobody it hands files on to.
+    pub(super) fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     /// Fetches a target into `out`, which is only to be used on success.
@@ -269,16 +269,17 @@ impl fmt::Debug for Repository<'_> {
 /// A role to be asked, and the keys that its delegator gave.
 struct Waiting {
     delegation: Delegation,
-    keys: Keys,
+    keys: Rc<Keys>,
 }
 
 /// Puts the roles that are to be asked about a file on the stack, first on top.
+/// Where there are more than are ever asked, nobody comes after them.
 fn queue(waiting: &mut Vec<Waiting>, delegator: &Targets, name: &TargetName) {
     let mut children = Vec::new();
+    let keys = Rc::new(delegator.delegations.keys.clone());
     for delegation in delegator.delegations.roles.iter().filter(|role| role.covers(name)) {
-        let keys = delegator.delegations.keys.clone();
-        children.push(Waiting { delegation: delegation.clone(), keys });
-        if delegation.terminating {
+        children.push(Waiting { delegation: delegation.clone(), keys: Rc::clone(&keys) });
+        if delegation.terminating || children.len() == MOST_DELEGATIONS {
             waiting.clear();
             break;
         }
@@ -473,6 +474,14 @@ impl Update<'_> {
     }
 }
 
+/// Whether these bytes are a root that its own keys have signed.
+pub(super) fn is_root(bytes: &[u8]) -> bool {
+    Document::<Root>::read(&Role::root(), bytes).is_ok_and(|document| {
+        let root = document.unverified();
+        document.check(&root.keys, &root.roles.root).is_ok()
+    })
+}
+
 /// When the timestamp in these bytes, which were verified before, expires.
 pub(super) fn expiry(timestamp: &[u8]) -> Option<SystemTime> {
     let document = Document::<Timestamp>::read(&Role::timestamp(), timestamp).ok()?;
@@ -497,3 +506,26 @@ const MOST_ROOT_BYTES: u64 = 512_000;
 const MOST_TIMESTAMP_BYTES: u64 = 16_384;
 const MOST_SNAPSHOT_BYTES: u64 = 2_000_000;
 const MOST_TARGETS_BYTES: u64 = 5_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use serde_json::json;
+
+    use super::{MOST_DELEGATIONS, TargetName, queue};
+
+    #[test]
+    fn delegations_without_number_wait_no_longer_than_they_are_asked() {
+        let role = |n| json!({ "name": n, "keyids": [], "threshold": 1, "paths": ["*"] });
+        let roles: Vec<_> = (0..10_000).map(|n| role(n.to_string())).collect();
+        let targets = serde_json::from_value(json!({ "_type": "targets", "spec_version": "1.0",
+            "version": 1, "expires": "2100-01-01T00:00:00Z", "targets": {},
+            "delegations": { "keys": {}, "roles": roles } }));
+        let mut waiting = Vec::new();
+        queue(&mut waiting, &targets.expect("targets"), &TargetName::new("a").expect("a name"));
+        assert_eq!(waiting.len(), MOST_DELEGATIONS);
+        let keys = &waiting[0].keys;
+        assert!(waiting.iter().all(|one| Rc::ptr_eq(&one.keys, keys)));
+    }
+}

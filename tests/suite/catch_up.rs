@@ -324,3 +324,70 @@ fn parameters_that_widen_the_scope_are_refused() {
     let kept = store.release().expect("readable").expect("a release").scope;
     assert_eq!(kept, Scope { probes: Some(5), ..cap });
 }
+
+#[test]
+fn a_list_that_a_delegated_role_has_signed_is_not_taken() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let mut releases = release(&[day(2)]);
+    releases.sign();
+    releases.sign_as_delegated();
+    let none = Answer::Refused(TufError::NoTarget.into());
+    assert_eq!(update(&store, &releases), none);
+    assert!(is_there(&store, &day(1)));
+}
+
+#[test]
+fn a_list_that_names_no_action_is_held_to_the_one_granted() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let kept = store.release().expect("readable").expect("a release").scope;
+    assert_eq!(kept, Scope { action: Some(Action::Ask), ..Scope::default() });
+}
+
+#[test]
+fn a_list_that_is_refused_does_not_stay_on_the_disk() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let mut releases = Releases::default();
+    sign(&mut releases);
+    for version in 2..5 {
+        let mut built = day(version);
+        built.manifest.version = 7;
+        releases.put_list(&built, Value::Null);
+        releases.sign();
+        let refused = UpdateError::OtherVersion { signed: 7, found: version };
+        assert_eq!(update(&store, &releases), Answer::Refused(refused));
+        let lists = std::fs::read_dir(folder.0.join("lists")).expect("readable");
+        assert_eq!(lists.count(), 1);
+    }
+    assert!(is_there(&store, &day(1)));
+}
+
+#[test]
+fn a_manifest_of_another_list_is_refused() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let mut releases = release(&[day(1), day(2)]);
+    sign(&mut releases);
+    let digest = day(1).manifest.blake3;
+    let (id, version) = (json!({ "id": "other" }), json!({ "version": 1 }));
+    for manifest in [id, version, json!({ "blake3": digest }), json!("no manifest")] {
+        releases.put("daily.manifest.json", manifest.to_string());
+        releases.sign();
+        assert_eq!(update(&store, &releases), Answer::Refused(UpdateError::OtherManifest));
+        assert!(is_there(&store, &day(1)));
+    }
+}
+
+#[test]
+fn a_store_goes_on_with_its_own_list() {
+    let folder = Temporary::new();
+    let store = client(&folder, &day(1));
+    let mut releases = release(&[day(1)]);
+    releases.put("other.presend", day(2).list);
+    sign(&mut releases);
+    let answer = Updater::new(&store, &releases, "other").update(now());
+    assert_eq!(answer, Answer::Refused(UpdateError::OtherStore));
+    assert!(is_there(&store, &day(1)));
+}

@@ -37,6 +37,16 @@ impl Releases {
 
     /// Signs what was put as the next release.
     pub(crate) fn sign(&mut self) {
+        self.sign_as("targets");
+    }
+
+    /// Signs what was put as a role that the targets role hands every file on to,
+    /// and all else with it.
+    pub(crate) fn sign_as_delegated(&mut self) {
+        self.sign_as("delegated");
+    }
+
+    fn sign_as(&mut self, role: &str) {
         self.version += 1;
         let mut targets = serde_json::Map::new();
         for (name, (bytes, custom)) in &self.targets {
@@ -49,12 +59,24 @@ impl Releases {
             targets.insert(name.clone(), facts);
         }
         let version = self.version;
-        let targets = signed(header("targets", version, json!({ "targets": targets })));
-        let meta = json!({ "targets.json": { "version": version, "length": targets.len() } });
+        let mut meta = serde_json::Map::new();
+        let mut add = |role: &str, contents: Value| {
+            let document = signed(header("targets", version, contents));
+            let facts = json!({ "version": version, "length": document.len() });
+            meta.insert(format!("{role}.json"), facts);
+            self.files.insert(format!("metadata/{version}.{role}.json"), document);
+        };
+        add(role, json!({ "targets": targets }));
+        if role != "targets" {
+            let role = json!({ "name": role, "keyids": ["k"], "threshold": 1, "paths": ["*"],
+                "terminating": true });
+            let delegations = json!({ "keys": { "k": public_key() }, "roles": [role] });
+            add("targets", json!({ "targets": {}, "delegations": delegations }));
+        }
+        let meta = Value::from(meta);
         let snapshot = signed(header("snapshot", version, json!({ "meta": meta })));
         let meta = json!({ "snapshot.json": { "version": version, "length": snapshot.len() } });
         let timestamp = signed(header("timestamp", version, json!({ "meta": meta })));
-        self.files.insert(format!("metadata/{version}.targets.json"), targets);
         self.files.insert(format!("metadata/{version}.snapshot.json"), snapshot);
         self.files.insert("metadata/timestamp.json".into(), timestamp);
     }
@@ -104,12 +126,16 @@ pub(crate) fn edition(version: u64, seeds: impl IntoIterator<Item = u32>) -> Bui
 }
 
 fn root() -> Vec<u8> {
-    let key = json!({ "keytype": "ed25519", "scheme": "ed25519",
-        "keyval": { "public": hex(key().verifying_key().as_bytes()) } });
     let role = json!({ "keyids": ["k"], "threshold": 1 });
     let roles = json!({ "root": role, "targets": role, "snapshot": role, "timestamp": role });
-    let root = json!({ "consistent_snapshot": true, "keys": { "k": key }, "roles": roles });
+    let root =
+        json!({ "consistent_snapshot": true, "keys": { "k": public_key() }, "roles": roles });
     signed(header("root", 1, root))
+}
+
+fn public_key() -> Value {
+    json!({ "keytype": "ed25519", "scheme": "ed25519",
+        "keyval": { "public": hex(key().verifying_key().as_bytes()) } })
 }
 
 fn header(role: &str, version: u64, mut contents: Value) -> Value {

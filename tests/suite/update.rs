@@ -543,3 +543,46 @@ fn a_role_of_any_name_is_one_file() {
     assert_eq!(repository.find(&name), Err(TufError::NoTarget));
     assert!(folder.0.join("stop%20here.json").exists());
 }
+
+#[test]
+fn a_file_that_is_no_root_leaves_a_store_without_one() {
+    let folder = Temporary::new();
+    let store = Store::open(&folder.0).expect("a store");
+    let snapshot = crate::root("tests/data/tuf/base/metadata/timestamp.json");
+    let text = String::from_utf8(root()).expect("UTF-8");
+    let tampered = text.replace("\"threshold\": 2", "\"threshold\": 1");
+    assert_ne!(text, tampered);
+    for wrong in [b"not a root".to_vec(), crate::read(snapshot), tampered.into_bytes()] {
+        let error = store.trust(&wrong).expect_err("no root");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+    store.trust(&root()).expect("a root");
+    assert_eq!(update(&store, &State("base")), Answer::Updated);
+}
+
+#[test]
+fn without_a_list_that_can_be_used_nothing_is_merely_stale() {
+    for damage in [None, Some(b"damaged")] {
+        let folder = Temporary::new();
+        let store = folder.store();
+        assert_eq!(update(&store, &State("base")), Answer::Updated);
+        assert!(matches!(update(&store, &Away), Answer::Stale(_)));
+        for list in fs::read_dir(folder.0.join("lists")).expect("readable") {
+            let path = list.expect("readable").path();
+            match damage {
+                None => fs::remove_file(path).expect("removed"),
+                Some(bytes) => fs::write(path, bytes).expect("written"),
+            }
+        }
+        assert!(matches!(update(&store, &Away), Answer::Refused(_)));
+    }
+}
+
+/// A repository that cannot be reached.
+struct Away;
+
+impl Transport for Away {
+    fn open(&self, _: &str) -> Result<Box<dyn Read + '_>, FetchError> {
+        Err(FetchError::Failed("away".into()))
+    }
+}

@@ -9,7 +9,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The cache of one store; only touched while the store is locked.
+/// The cache of one store. Nothing breaks where two commands touch it at once: what
+/// comes of it is verified.
 pub(crate) struct Cache(PathBuf);
 
 /// An answer that may still hold.

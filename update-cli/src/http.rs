@@ -284,7 +284,7 @@ impl Download<'_> {
                     let wrong = "the server answered with another range than was asked for";
                     return Err(FetchError::Failed(format!("{}: {wrong}", self.url)));
                 }
-                self.end = length.map(|length| self.at + length);
+                self.end = length.and_then(|length| self.at.checked_add(length));
                 self.body = Some(Box::new(answer.into_body().into_reader()));
             }
             _ => {

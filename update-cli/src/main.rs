@@ -129,8 +129,8 @@ impl Cli {
         }
         let id = match &self.id {
             Some(id) => id.clone(),
-            None => id_of(&store).map_err(at_store)?.ok_or_else(|| {
-                format!("{} has no list yet: name the list by --id", folder.display())
+            None => in_use(&store).map(|list| list.id().to_owned()).ok_or_else(|| {
+                format!("{} has no list that can be used: name it by --id", folder.display())
             })?,
         };
         // Read before anything is fetched, so that a wrong policy is said first.
@@ -205,7 +205,7 @@ impl Cli {
         store: &Store,
         traffic: Option<http::Traffic>,
     ) -> Result<(), String> {
-        let version = version_of(store);
+        let in_use = in_use(store);
         let (word, reason) = match answer {
             Answer::Updated => ("updated", None),
             Answer::Current => ("current", None),
@@ -227,8 +227,8 @@ impl Cli {
             let line = json!({
                 "answer": word,
                 "reason": reason,
-                "id": id,
-                "version": version,
+                "id": in_use.as_ref().map_or(id, |list| list.id()),
+                "version": in_use.as_ref().map(|list| list.version()),
                 "expires": expires.map(|at| at.as_secs()),
                 "scope": release.map(|release| serde_json::to_value(release.scope).ok()),
                 "requests": traffic.map(|traffic| traffic.requests),
@@ -236,8 +236,8 @@ impl Cli {
             });
             return print(format!("{line}\n").as_bytes());
         }
-        let in_use = match version {
-            Some(version) => format!("{id} version {version} is in use"),
+        let in_use = match in_use {
+            Some(list) => format!("{} version {} is in use", list.id(), list.version()),
             None => format!("no list {id} is in use"),
         };
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
@@ -245,12 +245,9 @@ impl Cli {
     }
 }
 
-fn id_of(store: &Store) -> io::Result<Option<String>> {
-    Ok(store.list()?.and_then(|bytes| Some(HashList::open_unverified(bytes).ok()?.id().to_owned())))
-}
-
-fn version_of(store: &Store) -> Option<u64> {
-    Some(HashList::open_unverified(store.list().ok()??).ok()?.version())
+/// The list in use, if there is one that can be read.
+fn in_use(store: &Store) -> Option<HashList> {
+    HashList::open_unverified(store.list().ok()??).ok()
 }
 
 /// To standard output; a reader that has gone has read enough.

@@ -448,7 +448,7 @@ fn without_a_root_or_a_name_the_command_says_what_to_do() {
         ended(command.output().expect("it starts"))
     };
     let (code, _, err) = run(&[]);
-    assert!(code == 2 && err.contains("name the list by --id"), "{err}");
+    assert!(code == 2 && err.contains("name it by --id"), "{err}");
     let (code, out, _) = run(&["--id", "demo"]);
     assert!(code == 2 && out.contains("by a safe way and name it by --root"), "{out}");
 }

@@ -49,7 +49,8 @@ fn a_store_is_a_list() {
     assert_eq!((code, err.as_str()), (1, ""));
     let lines: Vec<Value> = out.lines().map(json).collect();
     assert_eq!(lines[0]["findings"][0]["list_version"], 1);
-    assert_eq!(lines[0]["verdict"], "block");
+    // The list names no action, and the client granted no more than this.
+    assert_eq!(lines[0]["verdict"], "ask");
     let lists = &lines[1]["summary"]["lists"];
     assert_eq!(lists, &serde_json::json!([{ "id": "demo", "version": 1, "stale": false }]));
     assert_eq!(run(&["list", "verify", text(&store)]).0, 0);
