@@ -82,12 +82,11 @@ fn json_has_an_object_a_line_and_a_summary_last() {
     assert_eq!(test_picture["findings"][1]["view"], "identity");
     assert_eq!(test_picture["blake3"].as_str().map(str::len), Some(64));
     let timings = test_picture["timings_us"].as_object().expect("timings");
-    let stages: u64 = timings
-        .iter()
-        .filter(|(stage, _)| *stage != "total" && *stage != "read")
-        .map(|(_, time)| time.as_u64().expect("microseconds"))
-        .sum();
-    assert!(timings["total"].as_u64().expect("microseconds") >= stages);
+    // Looking up and classifying go side by side, so only each by itself is shorter.
+    let total = timings["total"].as_u64().expect("microseconds");
+    for (stage, time) in timings.iter().filter(|(stage, _)| *stage != "read") {
+        assert!(time.as_u64().expect("microseconds") <= total, "{stage}");
+    }
     assert_eq!(lines[7]["frames"], 3);
 }
 
