@@ -11,7 +11,7 @@
 use std::sync::LazyLock;
 
 use presend::frame::{Background, Frame, Layout};
-use presend::hash::pdq::{LOW_QUALITY, Pdq};
+use presend::hash::pdq::Pdq;
 use presend::hash::views::{Dihedral, Variant, View};
 use presend::hash::{Algorithm, Digest, PerceptualHash};
 use presend::limits::{Budget, Incomplete, Limits};
@@ -47,26 +47,6 @@ pub fn webp(bytes: &[u8]) {
 /// Windows bitmaps, frame by frame.
 pub fn bmp(bytes: &[u8]) {
     frames_of(Format::Bmp, bytes);
-}
-
-/// JPEG files, read fast and in full: where nothing is wrong with either and there
-/// is enough to see, the hashes are near copies of each other.
-pub fn lane(bytes: &[u8]) {
-    let limits = Limits { pixels: 1 << 22, frames: 1, memory: 64 << 20, ..Limits::default() };
-    let of = |fidelity| {
-        let budget = Budget::start(&limits);
-        let mut frames = media::open_with(bytes, fidelity, &budget).ok()?;
-        let frame = frames.next()?.ok()?;
-        let pdq = Pdq::of(&frame, Background::White, &budget).ok()?;
-        let is_sound = frames.next().is_none() && pdq.quality() > LOW_QUALITY;
-        is_sound
-            .then(|| (pdq.hash(), frame.scale(), frame.original_width(), frame.original_height()))
-    };
-    let Some((fast, scale, width, height)) = of(Fidelity::Fast) else { return };
-    let Some((full, _, full_width, full_height)) = of(Fidelity::Full) else { return };
-    assert_eq!((width, height), (full_width, full_height));
-    let distance = fast.distance(&full);
-    assert!(distance <= if scale > 1 { 31 } else { 0 }, "{distance} bits at a scale of {scale}");
 }
 
 /// Pictures of any size: the hash is that of the algorithm as it is written down,
