@@ -3,7 +3,7 @@
 //!
 //!     tuf_client --metadata-dir DIR init ROOT.json
 //!     tuf_client --metadata-dir DIR --metadata-url URL refresh
-//!     tuf_client --metadata-dir DIR --metadata-url URL --target-name NAME
+//!     tuf_client --metadata-dir DIR --metadata-url URL --target-name NAME...
 //!         --target-base-url URL --target-dir DIR download
 //!
 //! The engine brings no network code; this is what a host adds. HTTP/1.0 without
@@ -33,12 +33,15 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
-    let (mut options, mut words) = (HashMap::new(), Vec::new());
+    let (mut options, mut names, mut words) = (HashMap::new(), Vec::new(), Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.strip_prefix("--") {
             Some(name) => {
                 let value = arguments.next().ok_or_else(|| format!("--{name} needs a value"))?;
-                options.insert(name.to_owned(), value);
+                match name {
+                    "target-name" => names.push(value),
+                    _ => drop(options.insert(name.to_owned(), value)),
+                }
             }
             None => words.push(argument),
         }
@@ -56,13 +59,21 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>
             let mut trusted = MetadataFolder::new(folder);
             Repository::refresh(&server, &mut trusted, SystemTime::now())?;
         }
-        ["download"] => {
+        // Names behind the first stand by themselves.
+        [ref more @ .., "download"] => {
             let server =
                 Server { metadata: option("metadata-url")?, targets: option("target-base-url")? };
             let mut trusted = MetadataFolder::new(folder);
             let mut repository = Repository::refresh(&server, &mut trusted, SystemTime::now())?;
-            let name = option("target-name")?;
-            download(&mut repository, name, Path::new(option("target-dir")?))?;
+            let names: Vec<&str> =
+                names.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            if names.is_empty() {
+                return Err("--target-name is missing".into());
+            }
+            let folder = Path::new(option("target-dir")?);
+            for name in names {
+                download(&mut repository, name, folder)?;
+            }
         }
         _ => return Err("one of init ROOT, refresh and download is due".into()),
     }
