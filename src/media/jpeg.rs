@@ -66,11 +66,14 @@ impl<'a> Pictures<'a> {
     }
 
     fn look_behind(&mut self, end: usize) {
-        if let Some(film) = behind::film(&self.bytes[end..]) {
+        let next = behind::picture(self.bytes, end, self.budget);
+        // What lies behind the next picture is looked for behind it.
+        let start = next.as_ref().ok().and_then(Option::as_ref).map_or(self.bytes.len(), |n| n.0);
+        if let Some(film) = behind::film(&self.bytes[end..start]) {
             self.note(Fault::Unsupported(film));
         }
-        match behind::picture(self.bytes, end, self.budget) {
-            Ok(picture) => self.next = picture,
+        match next {
+            Ok(next) => self.next = next.map(|(_, picture)| picture),
             Err(fault) => self.note(fault),
         }
     }

@@ -12,7 +12,7 @@ use super::Picture;
 use super::header::segment;
 use crate::limits::{Budget, Incomplete};
 
-/// The next picture at or behind `at`.
+/// Where the next picture at or behind `at` begins, and it.
 ///
 /// # Errors
 /// [`Fault`] when a picture begins that cannot be read, or when there are more
@@ -21,12 +21,12 @@ pub(super) fn picture<'a>(
     bytes: &'a [u8],
     at: usize,
     budget: &Budget,
-) -> Result<Option<Picture<'a>>, Fault> {
+) -> Result<Option<(usize, Picture<'a>)>, Fault> {
     let mut chance = 0;
     for start in memmem::find_iter(&bytes[at..], START) {
         budget.check()?;
         match Picture::read(bytes, at + start) {
-            Ok(picture) => return Ok(Some(picture)),
+            Ok(picture) => return Ok(Some((at + start, picture))),
             Err(Fault::Incomplete(_)) if !is_start(bytes, at + start) => chance += 1,
             Err(fault) => return Err(fault),
         }
