@@ -615,3 +615,49 @@ fn what_was_taken_is_counted() {
         one
     });
 }
+
+/// A page of rows, behind a header.
+fn rows(rows: &str) -> Page {
+    let text = format!("id,member,algorithm,hex,category,quality,status,updated\n{rows}");
+    ingest::read(Format::Csv, text.as_bytes()).expect("rows")
+}
+
+#[test]
+fn rows_of_one_id_are_one_entry_with_all_their_hashes() {
+    let (store, _) = fresh("rows-of-one-id");
+    let (pdq, md5) = (hex(Algorithm::Pdq, 1), hex(Algorithm::Md5, 2));
+    let both = format!("a,,pdq,{pdq},A,90,,\na,,md5,{md5},A,,,\n");
+    store.take("s", Format::Csv, &rows(&both)).expect("taken");
+    let listed = [("s".to_owned(), String::new(), Status::Listed)];
+    for found in [hash(Algorithm::Pdq, 1), hash(Algorithm::Md5, 2)] {
+        assert_eq!(said(&store, &found), listed);
+    }
+    // The entry is withdrawn as a whole, and the same once more changes nothing.
+    assert_eq!(store.take("s", Format::Csv, &rows(&both)).expect("taken").unchanged, 1);
+    store.take("s", Format::Csv, &rows("a,,,,,,withdrawn,\n")).expect("taken");
+    assert_eq!(said(&store, &hash(Algorithm::Md5, 2))[0].2, Status::Withdrawn);
+}
+
+#[test]
+fn a_row_that_contradicts_another_of_its_entry_is_told() {
+    let (one, two) = (hex(Algorithm::Md5, 1), hex(Algorithm::Md5, 2));
+    let pdq = hex(Algorithm::Pdq, 3);
+    let page = rows(&format!(
+        "a,,md5,{one},A,,,\na,,md5,{two},B,,,\na,x,md5,{two},B,,,\na,,md5,{two},A,,denied,\n\
+         b,,pdq,{pdq},A,90,,\nb,,pdq,{pdq},A,40,,\n\
+         a,,md5,{two},A,,withdrawn,2026-05-01T00:00:00Z\n"
+    ));
+    let bad: Vec<String> =
+        page.bad.iter().map(|bad| format!("{}: {}", bad.place, bad.reason)).collect();
+    let contradiction = "line 2 is of the same entry and says something else of it";
+    assert_eq!(
+        bad,
+        [
+            format!("line 3: {contradiction}"),
+            format!("line 5: {contradiction}"),
+            "line 7: the same hash has another `quality` in a row above".to_owned(),
+        ]
+    );
+    // Another member's, and what was said at another time, are no contradiction.
+    assert_eq!(page.updates.len(), 4);
+}
