@@ -11,6 +11,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -38,6 +39,9 @@ pub enum StoreError {
     /// Not a file of this kind, or of another version of it.
     #[error("the file is not a store of this version of presend")]
     NotAStore,
+    /// The file holds what no store does.
+    #[error("the file is damaged: take it from a copy, or ingest the sources into a new store")]
+    Damaged,
     /// The source's name cannot be one.
     #[error("a source's name is 1 to 64 characters of a-z, 0-9 and -")]
     Name,
@@ -128,6 +132,10 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Absent);
         }
+        guarded(|| Self::open_file(path))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
         let db = Database::open(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Busy,
             redb::DatabaseError::Storage(redb::StorageError::Io(error))
@@ -244,6 +252,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn sources(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        guarded(|| self.read_sources())
+    }
+
+    fn read_sources(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let read = self.db.begin_read().map_err(failed)?;
         let mut sources = Vec::new();
         for source in read.open_table(SOURCES).map_err(failed)?.iter().map_err(failed)? {
@@ -264,6 +276,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn claims(&self, hash: &RowHash) -> Result<Vec<Claim>, StoreError> {
+        guarded(|| self.read_claims(hash))
+    }
+
+    fn read_claims(&self, hash: &RowHash) -> Result<Vec<Claim>, StoreError> {
         let key = key_of(hash);
         let read = self.db.begin_read().map_err(failed)?;
         let hashes = read.open_table(HASHES).map_err(failed)?;
@@ -285,7 +301,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn each_hash(&self, mut each: impl FnMut(RowHash, &[Claim])) -> Result<(), StoreError> {
+    pub fn each_hash(&self, each: impl FnMut(RowHash, &[Claim])) -> Result<(), StoreError> {
+        guarded(|| self.read_each_hash(each))
+    }
+
+    fn read_each_hash(&self, mut each: impl FnMut(RowHash, &[Claim])) -> Result<(), StoreError> {
         let read = self.db.begin_read().map_err(failed)?;
         let hashes = read.open_table(HASHES).map_err(failed)?;
         let entries = read.open_table(ENTRIES).map_err(failed)?;
@@ -314,9 +334,11 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn len(&self) -> Result<u64, StoreError> {
-        let read = self.db.begin_read().map_err(failed)?;
-        let hashes = read.open_table(HASHES).map_err(failed)?;
-        redb::ReadableTableMetadata::len(&hashes).map_err(failed)
+        guarded(|| {
+            let read = self.db.begin_read().map_err(failed)?;
+            let hashes = read.open_table(HASHES).map_err(failed)?;
+            redb::ReadableTableMetadata::len(&hashes).map_err(failed)
+        })
     }
 
     /// Whether there is no hash.
@@ -337,6 +359,15 @@ impl Store {
         if !usable || !(1..=64).contains(&source.len()) {
             return Err(StoreError::Name);
         }
+        guarded(|| self.write_all(source, format, work))
+    }
+
+    fn write_all(
+        &self,
+        source: &str,
+        format: Format,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<(), StoreError>,
+    ) -> Result<Taken, StoreError> {
         // Dropped without a commit, a transaction leaves nothing.
         let write = self.db.begin_write().map_err(failed)?;
         let taken = {
@@ -364,6 +395,11 @@ impl Store {
         write.commit().map_err(failed)?;
         Ok(taken)
     }
+}
+
+/// redb takes some damage for a fault in its own code, and panics.
+fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(StoreError::Damaged))
 }
 
 /// A transaction on one source.

@@ -661,3 +661,31 @@ fn a_row_that_contradicts_another_of_its_entry_is_told() {
     // Another member's, and what was said at another time, are no contradiction.
     assert_eq!(page.updates.len(), 4);
 }
+
+#[test]
+fn a_damaged_store_is_an_error_and_no_panic() {
+    let (store, path) = fresh("damaged");
+    let all: String =
+        (0..300).map(|n| format!("{n},,md5,{},A,,,\n", hex(Algorithm::Md5, n))).collect();
+    store.take("s", Format::Csv, &rows(&all)).expect("taken");
+    drop(store);
+    let whole = crate::read(&path);
+    let hash = hash(Algorithm::Md5, 7);
+    let mut refused = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 300) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        std::fs::write(&path, damaged).expect("written");
+        let used = Store::open(&path).and_then(|store| {
+            store.sources()?;
+            store.claims(&hash)?;
+            store.each_hash(|_, _| {})?;
+            store.take("s", Format::Csv, &rows("1,,,,,,withdrawn,\n"))
+        });
+        refused += u32::from(used.is_err());
+    }
+    assert!(refused > 0);
+    // Cut off, as by a disk that was full.
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+    assert!(Store::open(&path).is_err());
+}
