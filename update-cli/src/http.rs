@@ -5,7 +5,7 @@
 //! private, that no answer takes for ever, that one that broke off goes on where it
 //! was, also in the next run, and that what has not changed is not sent again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, Cursor, Read, Write};
@@ -49,7 +49,9 @@ pub(crate) struct Http {
     base: String,
     agent: Agent,
     cache: Cache,
-    deadline: Instant,
+    total: Duration,
+    /// From the first request on: another updater of the store may be waited for.
+    deadline: OnceCell<Instant>,
     retries: u32,
     is_quiet: bool,
     traffic: Cell<Traffic>,
@@ -107,7 +109,8 @@ impl Http {
             base: base.trim_end_matches('/').to_owned(),
             agent: config.build().into(),
             cache: Cache::of(store),
-            deadline: Instant::now() + settings.total,
+            total: settings.total,
+            deadline: OnceCell::new(),
             retries: settings.retries,
             is_quiet: settings.quiet,
             traffic: Cell::default(),
@@ -128,6 +131,10 @@ impl Http {
         has_resumed
     }
 
+    fn deadline(&self) -> Instant {
+        *self.deadline.get_or_init(|| Instant::now() + self.total)
+    }
+
     /// Asks until there is an answer that another request would not change.
     fn ask(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, FetchError> {
         let mut tries = 0;
@@ -144,7 +151,7 @@ impl Http {
     }
 
     fn ask_once(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, ureq::Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline().saturating_duration_since(Instant::now());
         let mut request = self.agent.get(url).config().timeout_global(Some(left)).build();
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -162,7 +169,7 @@ impl Http {
         let random = RandomState::new().hash_one(()) as u32;
         let jitter = 0.5 + f64::from(random) / f64::from(u32::MAX);
         let pause = FIRST_PAUSE.mul_f64(jitter * f64::from(1 << (*tries - 1).min(6)));
-        if *tries > self.retries || Instant::now() + pause >= self.deadline {
+        if *tries > self.retries || Instant::now() + pause >= self.deadline() {
             return false;
         }
         thread::sleep(pause);
@@ -351,7 +358,7 @@ impl Download<'_> {
 
 impl Read for Download<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if Instant::now() >= self.http.deadline {
+        if Instant::now() >= self.http.deadline() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let read = self.advance(buffer)?;
