@@ -46,7 +46,7 @@ pub mod tuf;
 mod way;
 
 pub use scope::{Action, Scope};
-pub use store::{Release, Store};
+pub use store::{Release, Signers, Store};
 pub use transport::{FetchError, Folder, Transport};
 pub use tuf::TufError;
 
@@ -217,6 +217,9 @@ impl<'a> Updater<'a> {
     ) -> Result<Answer, UpdateError> {
         let target = self.target("presend")?;
         let before = after.clone();
+        if before.id().is_some_and(|id| id != self.id) {
+            return Err(UpdateError::OtherStore);
+        }
         let repository = Repository::refresh(self.transport, after, now)?;
         // A role that this one hands files on to may have a single key.
         let signed = repository.targets();
@@ -229,7 +232,7 @@ impl<'a> Updater<'a> {
         if facts.length() > self.most_bytes {
             return Err(UpdateError::TooLarge(facts.length()));
         }
-        let mut beside = BTreeMap::new();
+        let mut beside = BTreeMap::from([(Beside::Id, self.id.clone().into_bytes())]);
         let proof = self.condition.as_ref().map(|_| Beside::Proof);
         for kind in [Beside::Manifest].into_iter().chain(proof) {
             let kept = before.beside.get(&kind);
@@ -248,9 +251,6 @@ impl<'a> Updater<'a> {
         let mut name = before.list;
         if !is_current {
             let old = old.and_then(|bytes| HashList::open(bytes).ok());
-            if old.as_ref().is_some_and(|old| old.id() != self.id) {
-                return Err(UpdateError::OtherStore);
-            }
             let offer = Offer { signed, target: &target, facts, said: &said };
             name = Some(self.fetch_list(lock, &repository, &offer, old.as_ref())?);
         }
@@ -374,7 +374,7 @@ impl<'a> Updater<'a> {
         let (ending, what) = match kind {
             Beside::Manifest => ("manifest.json", "manifest"),
             Beside::Proof => ("sigsum", "proof"),
-            Beside::Scope => return Ok(None),
+            Beside::Id | Beside::Scope => return Ok(None),
         };
         let target = self.target(ending)?;
         let Some(facts) = signed.file(&target) else { return Ok(None) };

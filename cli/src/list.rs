@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Subcommand;
 use presend::hash::Algorithm;
 use presend::list::delta;
-use presend::update::{Action, Release, Store};
+use presend::update::{Action, Release, Signers, Store};
 use presend::{HashList, Verdict};
 use serde_json::{Value, json};
 
@@ -174,8 +174,7 @@ impl Unpack {
 fn release_json(opened: &Opened, release: &Release) -> Value {
     let expires = release.expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     json!({
-        "signatures_needed": release.signers.map(|(needed, _)| needed),
-        "signers": release.signers.map(|(_, keys)| keys),
+        "signers": release.signers,
         "expires": expires.map(|at| at.as_secs()),
         "stale": opened.is_stale(),
         "scope": serde_json::to_value(release.scope).ok(),
@@ -188,8 +187,13 @@ fn manifest(release: &Release) -> Option<Value> {
 }
 
 fn write_release(out: &mut impl Write, opened: &Opened, release: &Release) -> io::Result<()> {
-    if let Some((needed, keys)) = release.signers {
-        writeln!(out, "signed by     {needed} of {keys} keys at least")?;
+    if let Some(Signers { threshold, signed, missing, .. }) = &release.signers {
+        let names = |names: &[String]| match names {
+            [] => "nobody".to_owned(),
+            names => input::shown_text(&short(names.join(", "))),
+        };
+        writeln!(out, "signed by     {} ({threshold} have to)", names(signed))?;
+        writeln!(out, "not signed by {}", names(missing))?;
     }
     if let Some(expires) = release.expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
         let days = expires.as_secs() as i64 - now();
@@ -197,25 +201,50 @@ fn write_release(out: &mut impl Write, opened: &Opened, release: &Release) -> io
         writeln!(out, "{word}     {:.1} days", days.abs() as f64 / 86_400.0)?;
     }
     let scope = serde_json::to_value(release.scope).unwrap_or_default();
-    write_value(out, "asks for", &scope)?;
+    let mut lines = Vec::new();
+    say("asks for", &scope, &mut lines);
     match manifest(release) {
-        Some(manifest) => write_value(out, "manifest", &manifest),
-        None => writeln!(out, "the release has no manifest that can be read"),
+        Some(manifest) => say("manifest", &manifest, &mut lines),
+        None => lines.push("the release has no manifest that can be read".to_owned()),
     }
+    for line in lines.iter().take(MOST_LINES) {
+        writeln!(out, "{line}")?;
+    }
+    if lines.len() > MOST_LINES {
+        writeln!(out, "and more; --json has it all")?;
+    }
+    Ok(())
 }
 
-/// Each value on a line of its own, behind its path.
-fn write_value(out: &mut impl Write, path: &str, value: &Value) -> io::Result<()> {
-    let path = input::shown_text(path);
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(name, value)| write_value(out, &format!("{path}.{name}"), value)),
-        Value::Null => Ok(()),
-        Value::String(text) => writeln!(out, "{path}  {}", input::shown_text(text)),
-        other => writeln!(out, "{path}  {other}"),
-    }
+/// Each value on a line of its own, behind its path. A manifest may be of any kind,
+/// so a few lines more than are shown are enough, and long ones end early.
+fn say(path: &str, value: &Value, lines: &mut Vec<String>) {
+    let said = match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if lines.len() <= MOST_LINES {
+                    say(&short(format!("{path}.{name}")), value, lines);
+                }
+            }
+            return;
+        }
+        Value::Null => return,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    lines.push(format!("{}  {}", input::shown_text(path), input::shown_text(&short(said))));
 }
+
+fn short(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+const MOST_LINES: usize = 200;
+const MOST_CHARS: usize = 200;
 
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -147,13 +147,6 @@ pub(super) fn days(root: &Value, role: &str) -> u64 {
     days.unwrap_or(default_days(role)).min(MOST_DAYS)
 }
 
-/// Whose key it is, by the `signed` part of a root; the key's id if it does not say.
-pub(super) fn organisation(root: &Value, role: &str, keyid: &str) -> String {
-    let named = |role: &Value| Some(role.get(ORGANISATIONS)?.get(keyid)?.as_str()?.to_owned());
-    let role = root.get("roles").and_then(|roles| roles.get(role));
-    role.and_then(named).unwrap_or_else(|| keyid.to_owned())
-}
-
 /// The roles whose keys sign without a person.
 fn is_online(role: &str) -> bool {
     matches!(role, "snapshot" | "timestamp")

@@ -6,6 +6,7 @@
 //! | `generations/N/root.json` and so on | the metadata that was trusted then |
 //! | `generations/N/list` | the digest of its list, if it has one |
 //! | `generations/N/manifest`, `scope`, `proof` | what was signed beside the list |
+//! | `generations/N/id` | the list's id |
 //! | `lists/DIGEST` | a list |
 //! | `lock` | locked by whoever updates |
 //!
@@ -40,17 +41,19 @@ pub(super) struct Generation {
 /// A small file that belongs to a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Beside {
+    Id,
     Manifest,
     Scope,
     Proof,
 }
 
 impl Beside {
-    const ALL: [Self; 3] = [Self::Manifest, Self::Scope, Self::Proof];
+    const ALL: [Self; 4] = [Self::Id, Self::Manifest, Self::Scope, Self::Proof];
 
     /// Metadata's names end in `.json`, so none is like these.
     fn file(self) -> &'static str {
         match self {
+            Self::Id => "id",
             Self::Manifest => "manifest",
             Self::Scope => "scope",
             Self::Proof => "proof",
@@ -73,8 +76,31 @@ pub struct Release {
     pub scope: Scope,
     /// When the repository's word that this is the latest runs out.
     pub expires: Option<SystemTime>,
-    /// How many keys have to sign a release, and of how many.
-    pub signers: Option<(u64, usize)>,
+    /// Who has signed it.
+    pub signers: Option<Signers>,
+}
+
+/// Who signs the lists of a repository. An organisation goes by the name that the
+/// root gives it, and by the id of its key where that gives none.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Signers {
+    /// How many have to sign.
+    pub threshold: u64,
+    /// Who has signed.
+    pub signed: Vec<String>,
+    /// Who may sign and has not.
+    pub missing: Vec<String>,
+}
+
+impl Signers {
+    fn of(root: &[u8], targets: &[u8]) -> Option<Self> {
+        let (threshold, mut by) = tuf::signers(root, targets)?;
+        by.sort();
+        let (signed, missing): (Vec<_>, _) = by.into_iter().partition(|(_, has)| *has);
+        let names = |by: Vec<(String, bool)>| by.into_iter().map(|(name, _)| name).collect();
+        Some(Self { threshold, signed: names(signed), missing: names(missing) })
+    }
 }
 
 /// Without the manifest.
@@ -136,6 +162,14 @@ impl Store {
         Ok(())
     }
 
+    /// The id of the list that the store keeps; none before the first.
+    ///
+    /// # Errors
+    /// Whatever kept the store from being read.
+    pub fn id(&self) -> io::Result<Option<String>> {
+        self.read(|now| Ok(now.id().map(str::to_owned)))
+    }
+
     /// The bytes of the list in use. They are not verified.
     ///
     /// # Errors
@@ -154,12 +188,13 @@ impl Store {
             let scope = now.beside.get(&Beside::Scope).map(|text| serde_json::from_slice(text));
             let timestamp = now.metadata.get(&Role::timestamp().file());
             let root = now.metadata.get(&Role::root().file());
+            let targets = now.metadata.get(&Role::targets().file());
             Ok(Some(Release {
                 list: self.0.join(LISTS).join(name),
                 manifest: now.beside.remove(&Beside::Manifest),
                 scope: scope.transpose()?.unwrap_or_default(),
                 expires: timestamp.and_then(|bytes| tuf::expiry(bytes)),
-                signers: root.and_then(|bytes| tuf::signers(bytes)),
+                signers: root.zip(targets).and_then(|(root, targets)| Signers::of(root, targets)),
             }))
         })
     }
@@ -313,6 +348,10 @@ impl Trusted for Generation {
 }
 
 impl Generation {
+    pub(super) fn id(&self) -> Option<&str> {
+        str::from_utf8(self.beside.get(&Beside::Id)?).ok()
+    }
+
     /// Whether this one has other contents.
     pub(super) fn differs(&self, other: &Self) -> bool {
         (&self.metadata, &self.list, &self.beside) != (&other.metadata, &other.list, &other.beside)

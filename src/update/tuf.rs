@@ -54,7 +54,7 @@ impl Role {
         Self::new(TOP_LEVEL[2])
     }
 
-    fn targets() -> Self {
+    pub(super) fn targets() -> Self {
         Self::new(TOP_LEVEL[3])
     }
 
@@ -488,11 +488,13 @@ pub(super) fn expiry(timestamp: &[u8]) -> Option<SystemTime> {
     Some(document.unverified().header().expires.moment())
 }
 
-/// How many keys have to sign the targets, and of how many, by a root in these
-/// bytes, which were verified before.
-pub(super) fn signers(root: &[u8]) -> Option<(u64, usize)> {
-    let document = Document::<Root>::read(&Role::root(), root).ok()?;
-    Some(document.unverified().roles.targets.counts())
+/// How many keys have to sign the targets, and whose each of them is and whether it
+/// has signed; by a root and targets in these bytes, which were verified before.
+pub(super) fn signers(root: &[u8], targets: &[u8]) -> Option<(u64, Vec<(String, bool)>)> {
+    let root: Document<Root> = Document::read(&Role::root(), root).ok()?;
+    let Root { keys, roles, .. } = root.unverified();
+    let targets = Document::<Targets>::read(&Role::targets(), targets).ok()?;
+    Some((roles.targets.threshold(), targets.signed_by(keys, &roles.targets)))
 }
 
 fn verified<T: Contents>(role: &Role, bytes: &[u8], keys: &Keys, signers: &Signers) -> Option<T> {

@@ -129,9 +129,10 @@ impl Cli {
         }
         let id = match &self.id {
             Some(id) => id.clone(),
-            None => in_use(&store).map(|list| list.id().to_owned()).ok_or_else(|| {
-                format!("{} has no list that can be used: name it by --id", folder.display())
-            })?,
+            None => store
+                .id()
+                .map_err(at_store)?
+                .ok_or_else(|| format!("{} has no list yet: name it by --id", folder.display()))?,
         };
         // Read before anything is fetched, so that a wrong policy is said first.
         self.log_policy()?;

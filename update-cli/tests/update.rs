@@ -472,6 +472,32 @@ fn of_two_commands_at_once_one_waits() {
 }
 
 #[test]
+fn waiting_for_another_command_takes_nothing_from_the_timeout() {
+    let (server, client) = (Server::of("base"), Client::new("waits"));
+    fs::create_dir_all(&client.0).expect("a folder");
+    let lock = fs::File::create(client.0.join("lock")).expect("made");
+    lock.lock().expect("locked");
+    let mut command = client.command(&server.url, &["--timeout", "2"]);
+    let waits = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(server.requests().is_empty());
+    drop(lock);
+    let (code, out, err) = ended(waits.wait_with_output().expect("it ends"));
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn the_store_knows_its_list_even_when_the_file_is_gone() {
+    let (server, client) = (Server::of("base"), Client::new("gone"));
+    assert_eq!(client.says(&server, &[]), "updated 1");
+    fs::remove_dir_all(client.0.join("lists")).expect("removed");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presend-update"));
+    command.arg("--store").arg(&client.0).args(["--from", &server.url]);
+    let (code, out, err) = ended(command.output().expect("it starts"));
+    assert_eq!((code, out.as_str()), (0, "updated: demo version 1 is in use\n"), "{err}");
+}
+
+#[test]
 fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_presend-update"));

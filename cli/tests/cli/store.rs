@@ -94,7 +94,6 @@ fn what_is_signed_beside_a_list_is_shown() {
     assert_eq!(code, 0);
     for line in [
         "version       1",
-        "signed by     2 of 3 keys at least",
         "asks for.action  ask",
         "asks for.views  9",
         "manifest.categories.demo  2",
@@ -103,11 +102,31 @@ fn what_is_signed_beside_a_list_is_shown() {
     ] {
         assert!(out.lines().any(|other| other == line), "{line}: {out}");
     }
+    let (_, text_out, _) = run(&["list", "info", text(&store)]);
     let (_, out, _) = run(&["list", "info", "--json", text(&store)]);
     let release = &json(&out)["release"];
     assert_eq!(release["manifest"], json(manifest));
-    assert_eq!((&release["signatures_needed"], &release["signers"]), (&2.into(), &3.into()));
+    let Value::Array(signed) = &release["signers"]["signed"] else { panic!("{release}") };
+    let signed: Vec<&str> = signed.iter().filter_map(Value::as_str).collect();
+    assert_eq!((&release["signers"]["threshold"], signed.len()), (&2.into(), 3));
+    let line = format!("signed by     {} (2 have to)", signed.join(", "));
+    assert!(text_out.contains(&line), "{text_out}");
     assert_eq!((&release["stale"], &release["scope"]["probes"]), (&false.into(), &7.into()));
+}
+
+#[test]
+fn a_manifest_of_any_shape_is_shown_in_few_lines() {
+    let store = store("shapes");
+    let deep = "{\"a\":".repeat(100) + "1" + &"}".repeat(100);
+    let wide: Vec<String> = (0..20_000).map(|n| format!("\"{n}\":{n}")).collect();
+    let long = format!("{{\"long\":\"{}\"}}", "x".repeat(900_000));
+    for manifest in [deep, format!("{{{}}}", wide.join(",")), long] {
+        put(&store, "manifest", &manifest);
+        let (code, out, err) = run(&["list", "info", text(&store)]);
+        assert!(code == 0 && out.len() < 20_000, "{} {err}", out.len());
+        let (code, out, _) = run(&["list", "info", "--json", text(&store)]);
+        assert_eq!((code, &json(&out)["release"]["manifest"]), (0, &json(&manifest)));
+    }
 }
 
 #[test]

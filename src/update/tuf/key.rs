@@ -18,6 +18,10 @@ pub(super) struct KeyId(String);
 pub(super) struct Signers {
     keyids: BTreeSet<KeyId>,
     threshold: u64,
+    /// Whose the keys are, by presend's publisher. In other repositories it may be
+    /// anything.
+    #[serde(default, rename = "x-presend-organisations")]
+    organisations: Value,
 }
 
 /// The keys that metadata brings along.
@@ -38,9 +42,26 @@ impl Signers {
         self.threshold > 0
     }
 
-    /// How many have to sign, and how many may.
-    pub(super) fn counts(&self) -> (u64, usize) {
-        (self.threshold, self.keyids.len())
+    /// How many have to sign.
+    pub(super) fn threshold(&self) -> u64 {
+        self.threshold
+    }
+
+    /// Whose each of the keys is, by the key's own name where nobody is named, and
+    /// whether it has signed the message.
+    pub(super) fn each(
+        &self,
+        keys: &Keys,
+        message: &[u8],
+        signatures: &[Signature],
+    ) -> Vec<(String, bool)> {
+        let each = self.keyids.iter().map(|id| {
+            let alone = BTreeSet::from([id.clone()]);
+            let alone = Self { keyids: alone, threshold: 1, organisations: Value::Null };
+            let organisation = self.organisations.get(&id.0).and_then(Value::as_str);
+            (organisation.unwrap_or(&id.0).to_owned(), alone.have_signed(keys, message, signatures))
+        });
+        each.collect()
     }
 
     /// Whether as many of these keys as it takes have signed the message. A key

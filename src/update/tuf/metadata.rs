@@ -82,6 +82,11 @@ impl<T: Contents> Document<T> {
         }
     }
 
+    /// Whose each of a role's keys is, and whether it has signed.
+    pub(super) fn signed_by(&self, keys: &Keys, signers: &Signers) -> Vec<(String, bool)> {
+        signers.each(keys, &self.message, &self.signatures)
+    }
+
     /// The contents, after the caller has checked them.
     pub(super) fn into_verified(self) -> T {
         self.contents

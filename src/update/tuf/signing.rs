@@ -3,12 +3,8 @@
 //! The answers are the client's, so that nothing is taken for signed that a
 //! client would not.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
-
-use super::key::{Signature, Signers};
 use super::metadata::{Contents, Document, Root, Snapshot, Targets, Timestamp};
 use super::time::Expiry;
 use super::{Role, TufError};
@@ -17,8 +13,8 @@ pub(crate) use super::json::{canonical, parse};
 
 /// How far the signing of a document has come, by one root.
 pub(crate) struct Signed {
-    /// The keys of the role, and whether each has signed.
-    pub(crate) by: BTreeMap<String, bool>,
+    /// Whose the keys of the role are, and whether they have signed.
+    pub(crate) by: Vec<(String, bool)>,
     /// How many have to.
     pub(crate) threshold: u64,
     /// Whether a client is content.
@@ -36,36 +32,19 @@ pub(crate) fn signed(role: &str, document: &[u8], root: &[u8]) -> Result<Signed,
 }
 
 fn judge<T: Contents>(role: &str, document: &[u8], root: &[u8]) -> Result<Signed, TufError> {
-    let (named, malformed) = (Role::new(role), |role: &Role| TufError::Malformed(role.clone()));
-    let facts = parse(root).and_then(|root| Some(root.get("signed")?.get("roles")?.clone()));
-    let facts = facts.and_then(|roles| roles.get(role).cloned());
-    let facts = facts.ok_or_else(|| malformed(&Role::root()))?;
-    let root = Document::<Root>::read(&Role::root(), root)?.into_verified();
-    let roles = &root.roles;
+    let Root { keys, roles, .. } = Document::read(&Role::root(), root)?.into_verified();
     let signers = match role {
         "root" => &roles.root,
         "targets" => &roles.targets,
         "snapshot" => &roles.snapshot,
         _ => &roles.timestamp,
     };
-    let enough = Document::<T>::read(&named, document)?.check(&root.keys, signers).is_ok();
-    let read = parse(document).ok_or_else(|| malformed(&named))?;
-    let message = read.get("signed").and_then(canonical).ok_or_else(|| malformed(&named))?;
-    let signatures: Vec<Signature> = read
-        .get("signatures")
-        .and_then(|signatures| serde_json::from_value(signatures.clone()).ok())
-        .ok_or_else(|| malformed(&named))?;
-    let ids = facts.get("keyids").and_then(Value::as_array).into_iter().flatten();
-    let by = ids
-        .filter_map(|id| {
-            let alone = json!({ "keyids": [id], "threshold": 1 });
-            let alone: Signers = serde_json::from_value(alone).ok()?;
-            let has = alone.have_signed(&root.keys, &message, &signatures);
-            Some((id.as_str()?.to_owned(), has))
-        })
-        .collect();
-    let threshold = facts.get("threshold").and_then(Value::as_u64).unwrap_or(u64::MAX);
-    Ok(Signed { by, threshold, enough })
+    let document = Document::<T>::read(&Role::new(role), document)?;
+    Ok(Signed {
+        by: document.signed_by(&keys, signers),
+        threshold: signers.threshold(),
+        enough: document.check(&keys, signers).is_ok(),
+    })
 }
 
 /// So many days after `now`, as metadata says it.
