@@ -14,7 +14,7 @@ use presend::publish::{Repository, Scope};
 use serde_json::json;
 
 use crate::build::{Inputs, salt};
-use crate::release::{line, open, read_roles};
+use crate::release::{line, open_read_only, read_roles};
 use crate::{at, print, working};
 
 #[derive(Args)]
@@ -46,7 +46,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
-        let repository = open(&self.repository)?;
+        let repository = open_read_only(&self.repository)?;
         let bar = working("fetching as a client");
         let checked = repository.check(SystemTime::now());
         bar.finish_and_clear();

@@ -276,8 +276,12 @@ fn read_edition(folder: &Path) -> Result<Edition, String> {
     })
 }
 
-pub(crate) fn open(path: &Path) -> Result<Repository, String> {
+fn open(path: &Path) -> Result<Repository, String> {
     Repository::open(path).map_err(|error| at(path, &error))
+}
+
+pub(crate) fn open_read_only(path: &Path) -> Result<Repository, String> {
+    Repository::open_read_only(path).map_err(|error| at(path, &error))
 }
 
 fn views(name: &str) -> Result<u8, String> {

@@ -11,7 +11,7 @@ use presend_page::plot::{Axis, Line, Plot, Stroke};
 use presend_page::{colour, document, escape, table};
 
 use crate::explain::in_words;
-use crate::release::open;
+use crate::release::open_read_only;
 use crate::{at, print, replace};
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn run(self) -> Result<(), String> {
-        let repository = open(&self.repository)?;
+        let repository = open_read_only(&self.repository)?;
         let report = repository.report(&self.list, self.version);
         let report = report.map_err(|error| at(&self.repository, &error))?;
         let Some(release) = report.releases.last() else { return Ok(()) };

@@ -32,7 +32,9 @@ use crate::update::{FetchError, Folder, Transport};
 #[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
-    _lock: File,
+    is_read_only: bool,
+    /// None for a copy to look at, which has no lock.
+    _lock: Option<File>,
 }
 
 /// The repository cannot do this; what clients fetch is as it was.
@@ -180,7 +182,23 @@ impl Repository {
             Ok(lock)
         };
         let lock = lock().map_err(|error| failed("lock", &error))?;
-        Ok(Self { folder, _lock: lock })
+        Ok(Self { folder, is_read_only: false, _lock: Some(lock) })
+    }
+
+    /// Opens a repository, or a copy of one, to look at it: writes nothing, not even
+    /// a lock, and whatever would write fails. Waits while another process writes.
+    ///
+    /// # Errors
+    /// Whatever kept the folder from being read, its absence among it.
+    pub fn open_read_only(folder: impl Into<PathBuf>) -> Result<Self> {
+        let folder = folder.into();
+        fs::read_dir(&folder).map_err(|error| failed("the repository", &error))?;
+        let lock = match File::open(folder.join("lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            lock => lock.and_then(|lock| lock.lock_shared().map(|()| Some(lock))),
+        };
+        let lock = lock.map_err(|error| failed("lock", &error))?;
+        Ok(Self { folder, is_read_only: true, _lock: lock })
     }
 
     /// Stages the next root, which nobody has signed: the first one, or one that
@@ -303,7 +321,7 @@ impl Repository {
                 let alone = written(&signed, std::slice::from_ref(signature));
                 let counts = |root: &Document| {
                     signing::signed(role, &alone, &root.bytes)
-                        .is_ok_and(|signed| signed.by.values().any(|has| *has))
+                        .is_ok_and(|signed| signed.by.iter().any(|(_, has)| *has))
                 };
                 let is_there = signatures.iter().any(|s| s["keyid"] == signature["keyid"]);
                 if !is_there && roots.iter().any(counts) {
@@ -534,7 +552,9 @@ impl Repository {
             let path = format!("staged/{name}");
             // Left there by a kill at the very end.
             if version <= current.version(role) {
-                self.remove(&path)?;
+                if !self.is_read_only {
+                    self.remove(&path)?;
+                }
                 continue;
             }
             let bytes = self.read(&path)?.ok_or_else(|| RepositoryError::Damaged(path.clone()))?;
@@ -631,6 +651,7 @@ impl Repository {
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let at = self.folder.join(path);
         let write = || {
+            self.refuse_read_only()?;
             let folder = at.parent().unwrap_or(&self.folder);
             fs::create_dir_all(folder)?;
             let part = self.folder.join("part");
@@ -644,9 +665,16 @@ impl Repository {
     }
 
     fn remove(&self, path: &str) -> Result<()> {
-        match fs::remove_file(self.folder.join(path)) {
+        match self.refuse_read_only().and_then(|()| fs::remove_file(self.folder.join(path))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, &error)),
             _ => Ok(()),
+        }
+    }
+
+    fn refuse_read_only(&self) -> io::Result<()> {
+        match self.is_read_only {
+            true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+            false => Ok(()),
         }
     }
 
@@ -772,11 +800,9 @@ pub(super) fn progress_of(role: &str, document: &Document, root: &Document) -> R
     let name = format!("{}.{role}.json", document.version);
     let judged = signing::signed(role, &document.bytes, &root.bytes)
         .map_err(|_| RepositoryError::Damaged(name.clone()))?;
-    let (root_signed, _) = parsed("root", &root.bytes)?;
     let of = |wanted: bool| -> Vec<String> {
-        let ids = judged.by.iter().filter(|(_, has)| **has == wanted);
-        let mut names: Vec<_> =
-            ids.map(|(id, _)| roles::organisation(&root_signed, role, id)).collect();
+        let by = judged.by.iter().filter(|(_, has)| *has == wanted);
+        let mut names: Vec<_> = by.map(|(organisation, _)| organisation.clone()).collect();
         names.sort();
         names
     };

@@ -725,6 +725,58 @@ fn damage_is_told_with_the_file() {
 }
 
 #[test]
+fn a_client_learns_which_organisations_have_signed() {
+    let mut house = House::new();
+    house.release(1, 0..50);
+    let client = house.client("a");
+    assert_eq!(house.update(&client), Answer::Updated);
+    let signers = || client.release().expect("read").expect("a release").signers.expect("signers");
+    let names = |names: &[String]| names.join(" ");
+    let first = signers();
+    assert_eq!(
+        (names(&first.signed), names(&first.missing)),
+        ("org-a org-b".into(), "org-c".into())
+    );
+    assert_eq!(first.threshold, 2);
+    house.stage(2, 0..60).expect("staged");
+    house.sign(&["org-c", "org-a"]);
+    house.finish(&["online"]).expect("published");
+    assert_eq!(house.update(&client), Answer::Updated);
+    assert_eq!(names(&signers().missing), "org-b");
+}
+
+#[test]
+fn who_only_looks_writes_nothing() {
+    let mut house = House::new();
+    house.release(1, 0..50);
+    house.stage(2, 0..60).expect("staged");
+    // Left by a kill at the very end; a writer would remove it.
+    let released = house.folder.join("metadata/1.targets.json");
+    std::fs::copy(released, house.folder.join("staged/1.targets.json")).expect("copied");
+    std::fs::remove_file(house.folder.join("lock")).expect("removed");
+    let files = |folder: &Path| {
+        let mut files = published(folder);
+        for part in ["staged", "staged/targets", ""] {
+            for entry in std::fs::read_dir(folder.join(part)).expect("readable") {
+                let path = entry.expect("readable").path();
+                files.extend(path.is_file().then(|| (path.clone(), crate::read(&path))));
+            }
+        }
+        files
+    };
+    let before = files(&house.folder);
+    let repository = Repository::open_read_only(&house.folder).expect("readable");
+    assert_eq!(repository.check(house.now).expect("checked").faults, [""; 0]);
+    assert_eq!(repository.report("demo", None).expect("told").releases.len(), 1);
+    let roles = house.roles(&["root-a", "root-b"], &["org-a", "org-b"], "online");
+    let refused = repository.stage_root(&roles, house.now, true);
+    assert!(matches!(refused, Err(RepositoryError::File { .. })), "{refused:?}");
+    assert_eq!(files(&house.folder), before);
+    let absent = house.folder.join("absent");
+    assert!(Repository::open_read_only(&absent).is_err() && !absent.exists());
+}
+
+#[test]
 fn a_finish_that_was_broken_off_is_run_again() {
     let mut house = House::new();
     house.release(1, 0..50);
