@@ -191,6 +191,13 @@ impl Client {
         command
     }
 
+    /// With what the store knows by itself.
+    fn again(&self, server: &Server) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_presend-update"));
+        command.arg("--store").arg(&self.0).args(["--from", &server.url]);
+        command
+    }
+
     fn update(&self, from: &str, more: &[&str]) -> (i32, Value) {
         let output = self.command(from, more).output().expect("it starts");
         let (code, out, err) = ended(output);
@@ -474,11 +481,13 @@ fn of_two_commands_at_once_one_waits() {
 #[test]
 fn waiting_for_another_command_takes_nothing_from_the_timeout() {
     let (server, client) = (Server::of("base"), Client::new("waits"));
-    fs::create_dir_all(&client.0).expect("a folder");
-    let lock = fs::File::create(client.0.join("lock")).expect("made");
+    assert_eq!(client.says(&server, &[]), "updated 1");
+    server.requests();
+    let lock = fs::File::open(client.0.join("lock")).expect("there");
     lock.lock().expect("locked");
-    let mut command = client.command(&server.url, &["--timeout", "2"]);
-    let waits = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut command = client.again(&server);
+    command.args(["--timeout", "2"]).stdout(std::process::Stdio::piped());
+    let waits = command.spawn().expect("it starts");
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(server.requests().is_empty());
     drop(lock);
@@ -491,9 +500,7 @@ fn the_store_knows_its_list_even_when_the_file_is_gone() {
     let (server, client) = (Server::of("base"), Client::new("gone"));
     assert_eq!(client.says(&server, &[]), "updated 1");
     fs::remove_dir_all(client.0.join("lists")).expect("removed");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_presend-update"));
-    command.arg("--store").arg(&client.0).args(["--from", &server.url]);
-    let (code, out, err) = ended(command.output().expect("it starts"));
+    let (code, out, err) = ended(client.again(&server).output().expect("it starts"));
     assert_eq!((code, out.as_str()), (0, "updated: demo version 1 is in use\n"), "{err}");
 }
 
