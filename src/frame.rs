@@ -149,6 +149,23 @@ impl<'a> Frame<'a> {
         self
     }
 
+    /// A copy that keeps its pixels in `buffer`, in place of what is there.
+    pub(crate) fn copy_into(&self, mut buffer: Vec<u8>) -> Frame<'static> {
+        buffer.clear();
+        buffer.extend_from_slice(&self.pixels);
+        Frame { pixels: Cow::Owned(buffer), ..*self }
+    }
+
+    /// Its pixels.
+    pub(crate) fn into_pixels(self) -> Vec<u8> {
+        self.pixels.into_owned()
+    }
+
+    /// Bytes of the pixels.
+    pub(crate) fn size(&self) -> u64 {
+        self.pixels.len() as u64
+    }
+
     /// The same, each pixel being the mean of `scale` x `scale` of a picture of
     /// `width` x `height`; less at its right and lower edge.
     pub(crate) fn reduced_from(mut self, width: u32, height: u32, scale: u32) -> Self {

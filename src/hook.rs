@@ -117,7 +117,7 @@ impl PreSendHook {
             Ok(permit) => {
                 let scanner = self.scanner();
                 let scan = move || {
-                    let report = scanner.scan_within(bytes.as_ref(), &budget);
+                    let report = scanner.scan_within(bytes.as_ref(), budget);
                     drop(permit);
                     report
                 };

@@ -27,6 +27,9 @@
 //! # }
 //! ```
 //!
+//! A film or a live picture goes through a [`Session`], frame by frame, from the
+//! host's own decoder.
+//!
 //! # What it does not promise
 //!
 //! A person who controls the device can remove the check, and an adversary can
@@ -59,6 +62,7 @@ pub mod policy;
 #[cfg(feature = "publish")]
 pub mod publish;
 pub mod scanner;
+pub mod session;
 #[cfg(feature = "update")]
 pub mod update;
 pub mod verdict;
@@ -69,4 +73,5 @@ pub use limits::{CancelToken, Limits};
 pub use list::HashList;
 pub use policy::Policy;
 pub use scanner::{Scanner, ScannerBuilder};
+pub use session::Session;
 pub use verdict::{Clearance, Finding, Report, Verdict};

@@ -190,9 +190,9 @@ impl Budget {
         }
     }
 
-    /// Charges the input itself.
-    pub fn charge_input(&self, bytes: usize) -> Result<(), Incomplete> {
-        if bytes as u64 > self.limits.input_bytes {
+    /// Charges the input itself: all of it that was read.
+    pub fn charge_input(&self, bytes: u64) -> Result<(), Incomplete> {
+        if bytes > self.limits.input_bytes {
             return Err(Incomplete::TooManyBytes);
         }
         Ok(())

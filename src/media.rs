@@ -126,7 +126,7 @@ pub fn open_with<'a>(
     fidelity: Fidelity,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
-    budget.charge_input(bytes.len())?;
+    budget.charge_input(bytes.len() as u64)?;
     match sniff::sniff(bytes)? {
         Format::Jpeg => jpeg::open(bytes, fidelity, budget),
         Format::Png => png::open(bytes, fidelity, budget),

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use crate::classify::{Classifier, Scores};
 use crate::frame::{Background, Frame};
+use crate::hash::exact::Digester;
 use crate::hash::views::ViewSet;
-use crate::hash::{Algorithm, Algorithms, exact};
+use crate::hash::{Algorithm, Algorithms};
 use crate::limits::{Budget, Incomplete, Limits};
 use crate::list::HashList;
 use crate::media::{self, Fault, Fidelity};
 use crate::policy::Policy;
-use crate::verdict::{Clearance, Finding, Match, Media, Part, Report, Timings};
+use crate::verdict::{Clearance, Finding, Match, Media, Part, Report, Timings, Verdict};
 
 mod looks;
 mod search;
@@ -33,8 +34,8 @@ use search::Search;
 pub struct Scanner {
     /// Held for as long as it takes to copy or to replace a pointer.
     lists: Arc<RwLock<Arc<[HashList]>>>,
-    classifiers: Vec<Classifier>,
-    policy: Policy,
+    classifiers: Arc<[Classifier]>,
+    policy: Arc<Policy>,
     views: ViewSet,
     fidelity: Fidelity,
     has_two_cores: bool,
@@ -155,6 +156,7 @@ impl ScannerBuilder {
         }
         let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         let lists = Arc::new(RwLock::new(lists.into()));
+        let (classifiers, policy) = (classifiers.into(), Arc::new(policy));
         let scanner = Scanner { lists, classifiers, policy, views, fidelity, has_two_cores };
         let looks = scanner.classifiers.iter().any(|classifier| scanner.looks_first(classifier));
         if !scanner.classifiers.is_empty() && !looks {
@@ -225,11 +227,11 @@ impl Scanner {
     /// in the report. (A panic inside a codec is caught and becomes
     /// `incomplete.internal`; the host's panic hook runs all the same.)
     pub fn scan(&self, bytes: &[u8], limits: &Limits) -> Report {
-        self.scan_within(bytes, &Budget::start(limits))
+        self.scan_within(bytes, Budget::start(limits))
     }
 
     /// Scans with what a budget has left.
-    pub(crate) fn scan_within(&self, bytes: &[u8], budget: &Budget) -> Report {
+    pub(crate) fn scan_within(&self, bytes: &[u8], budget: Budget) -> Report {
         self.run(budget, |scan| {
             scan.digest(bytes)?;
             scan.decode(bytes)
@@ -239,27 +241,24 @@ impl Scanner {
     /// The report of a scan that did not begin, for a host with a queue of its
     /// own: the policy decides as on any other scan, and no bytes are cleared.
     pub fn not_scanned(&self, reason: Incomplete) -> Report {
-        self.run(&Budget::start(&Limits::default()), |_| Err(reason.into()))
+        self.run(Budget::start(&Limits::default()), |_| Err(reason.into()))
     }
 
     /// Scans pixels that the host decoded from `bytes` (HEIC, a video's
     /// frames), for media presend does not decode itself.
     ///
-    /// Exact digests and the [`Clearance`] are those of `bytes`.
+    /// Exact digests and the [`Clearance`] are those of `bytes`. Every frame is
+    /// looked at; [`session`](Self::session) takes a film piece by piece and
+    /// samples it.
     pub fn scan_frames<'f>(
         &self,
         bytes: &[u8],
         frames: impl IntoIterator<Item = Frame<'f>>,
         limits: &Limits,
     ) -> Report {
-        let budget = Budget::start(limits);
-        self.run(&budget, |scan| {
+        self.run(Budget::start(limits), |scan| {
             scan.digest(bytes)?;
-            for frame in frames {
-                budget.charge_frame(frame.width(), frame.height())?;
-                scan.look_at(&frame)?;
-            }
-            Ok(())
+            frames.into_iter().try_for_each(|frame| scan.look_at_next(&frame))
         })
     }
 
@@ -282,59 +281,35 @@ impl Scanner {
         models.filter_map(|model| self.classifiers.iter().position(|c| name(c) == model)).collect()
     }
 
-    fn run(
-        &self,
-        budget: &Budget,
-        stages: impl FnOnce(&mut Scan<'_>) -> Result<(), Fault>,
-    ) -> Report {
-        let start = budget.now();
+    fn run(&self, budget: Budget, stages: impl FnOnce(&mut Scan) -> Result<(), Fault>) -> Report {
         let mut scan = Scan::new(self, budget);
-        let stages = catch_unwind(AssertUnwindSafe(|| stages(&mut scan)));
-        // A panic takes nothing back that was found before it.
-        for finding in mem::take(&mut scan.search.findings) {
-            scan.find(finding);
+        if scan.step(stages) {
+            scan.expect_a_frame();
         }
-        scan.finish(stages.unwrap_or(Err(Incomplete::Internal.into())));
-        scan.findings.extend(scan.looks.labels());
-        let (findings, mut timings) = (scan.findings, scan.timings);
-        timings.hash = scan.search.hash_time;
-        timings.views = scan.search.views_time;
-        timings.lookup += scan.search.lookup_time;
-        timings.classify = scan.looks.time;
-        let decided = budget.now();
-        let (verdict, findings) = self.policy.decide(findings);
-        let end = budget.now();
-        timings.policy = end.saturating_sub(decided);
-        timings.total = end.saturating_sub(start);
-        Report {
-            verdict,
-            findings,
-            clearance: Clearance::of(scan.blake3),
-            media: scan.media,
-            frames: scan.frames,
-            inferences: scan.looks.inferences,
-            timings,
-        }
+        scan.report()
     }
 }
 
 /// One scan on its way. What it has found survives a panic.
-struct Scan<'s> {
-    scanner: &'s Scanner,
+pub(crate) struct Scan {
+    scanner: Scanner,
     /// The editions that this scan compares with, from start to end.
     lists: Arc<[HashList]>,
-    budget: &'s Budget,
+    budget: Arc<Budget>,
+    start: Duration,
     findings: Vec<Finding>,
     media: Option<Media>,
     frames: u32,
+    bytes_read: u64,
+    digester: Digester,
     blake3: Option<[u8; 32]>,
     timings: Timings,
-    search: Search<'s>,
-    looks: Looks<'s>,
+    search: Search,
+    looks: Looks,
 }
 
-impl<'s> Scan<'s> {
-    fn new(scanner: &'s Scanner, budget: &'s Budget) -> Self {
+impl Scan {
+    pub(crate) fn new(scanner: &Scanner, budget: Budget) -> Self {
         let mut findings = Vec::new();
         let lists = scanner.lists();
         if lists.is_empty() {
@@ -345,43 +320,119 @@ impl<'s> Scan<'s> {
         if !scanner.policy.labels().all(given) {
             findings.push(Finding::NoData(Part::Model));
         }
+        let used = lists.iter().map(HashList::algorithms);
+        let always = [Algorithm::Blake3].into_iter().collect();
+        let budget = Arc::new(budget);
         Self {
-            scanner,
-            budget,
+            scanner: scanner.clone(),
+            start: budget.now(),
             findings,
             media: None,
             frames: 0,
+            bytes_read: 0,
+            digester: Digester::new(used.fold(always, Algorithms::union)),
             blake3: None,
             timings: Timings::default(),
-            search: Search::new(&lists, scanner.views, budget),
+            search: Search::new(&lists, scanner.views, &budget),
+            looks: Looks::new(scanner, &budget),
             lists,
-            looks: Looks::new(scanner, budget),
+            budget,
         }
     }
 
-    fn digest(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.budget.charge_input(bytes.len())?;
-        let used = self.lists.iter().map(HashList::algorithms);
-        let always = [Algorithm::Blake3].into_iter().collect();
-        let wanted = used.fold(always, Algorithms::union);
-        let digests = timed(self.budget, &mut self.timings.digest, || {
-            exact::digests(bytes, wanted, self.budget)
-        })?;
-        for digest in &digests {
+    /// Does a part of the work and notes why it could not be done. Whether it was.
+    pub(crate) fn step(&mut self, stages: impl FnOnce(&mut Self) -> Result<(), Fault>) -> bool {
+        let outcome = catch_unwind(AssertUnwindSafe(|| stages(self)));
+        // A panic takes nothing back that was found before it.
+        for finding in mem::take(&mut self.search.findings) {
+            self.find(finding);
+        }
+        match outcome.unwrap_or(Err(Incomplete::Internal.into())) {
+            Ok(()) => return true,
+            Err(Fault::Incomplete(reason)) => self.find(Finding::Incomplete(reason)),
+            Err(Fault::Unsupported(media)) => self.find(Finding::Unsupported(media)),
+        }
+        false
+    }
+
+    /// Notes that the media showed nothing, if it did not.
+    pub(crate) fn expect_a_frame(&mut self) {
+        if self.frames == 0 {
+            self.find(Finding::Incomplete(Incomplete::Malformed));
+        }
+    }
+
+    /// What follows from all that was found so far.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let findings = self.findings.iter().cloned().chain(self.looks.labels());
+        self.scanner.policy.decide(findings.collect()).0
+    }
+
+    pub(crate) fn report(self) -> Report {
+        let Self { scanner, budget, mut findings, mut timings, search, looks, .. } = self;
+        findings.extend(looks.labels());
+        timings.hash = search.hash_time;
+        timings.views = search.views_time;
+        timings.lookup += search.lookup_time;
+        timings.classify = looks.time;
+        let decided = budget.now();
+        let (verdict, findings) = scanner.policy.decide(findings);
+        let end = budget.now();
+        timings.policy = end.saturating_sub(decided);
+        timings.total = end.saturating_sub(self.start);
+        Report {
+            verdict,
+            findings,
+            clearance: Clearance::of(self.blake3),
+            media: self.media,
+            frames: self.frames,
+            inferences: looks.inferences,
+            timings,
+        }
+    }
+
+    /// Whether the scan may go on.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        Ok(self.budget.check()?)
+    }
+
+    /// Whether it may go on and hold a copy of the frame.
+    pub(crate) fn fits(&self, frame: &Frame<'_>) -> Result<(), Fault> {
+        self.check()?;
+        Ok(self.budget.reserve(frame.size()).map(drop)?)
+    }
+
+    /// Reads the file's next bytes.
+    pub(crate) fn read(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.bytes_read = self.bytes_read.saturating_add(piece.len() as u64);
+        self.budget.charge_input(self.bytes_read)?;
+        let Self { digester, budget, timings, .. } = self;
+        Ok(timed(budget, &mut timings.digest, || digester.update(piece, budget))?)
+    }
+
+    /// Looks up the digests of the bytes that were read: they are all.
+    pub(crate) fn end_file(&mut self) {
+        for digest in mem::take(&mut self.digester).finish() {
             if digest.algorithm() == Algorithm::Blake3 {
                 self.blake3 = digest.as_bytes().try_into().ok();
             }
             for list in self.lists.iter() {
-                if timed(self.budget, &mut self.timings.lookup, || list.contains(digest)) {
+                let is_listed = || list.contains(&digest);
+                if timed(&self.budget, &mut self.timings.lookup, is_listed) {
                     self.findings.push(matched(list, Match::Exact(digest.algorithm())));
                 }
             }
         }
+    }
+
+    fn digest(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.read(bytes)?;
+        self.end_file();
         Ok(())
     }
 
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let budget = self.budget;
+        let budget = &*Arc::clone(&self.budget);
         let fidelity = if self.is_drawn() { Fidelity::Full } else { self.scanner.fidelity };
         let open = || media::open_with(bytes, fidelity, budget);
         let mut frames = timed(budget, &mut self.timings.sniff, open)?;
@@ -414,7 +465,7 @@ impl<'s> Scan<'s> {
 
     /// Classifies every pixel of a picture, in place of its means.
     fn look_again(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let budget = self.budget;
+        let budget = &*Arc::clone(&self.budget);
         let mut frames = media::open(bytes, budget)?;
         self.looks.forget();
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
@@ -425,6 +476,12 @@ impl<'s> Scan<'s> {
             self.looks.look_at(&frame, backgrounds(&frame))?;
         }
         Ok(())
+    }
+
+    /// Looks at a frame that somebody else decoded.
+    pub(crate) fn look_at_next(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
+        self.budget.charge_frame(frame.width(), frame.height())?;
+        self.look_at(frame)
     }
 
     fn look_at(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
@@ -447,15 +504,6 @@ impl<'s> Scan<'s> {
             (compared, looks.look_at(frame, backgrounds))
         };
         Ok(compared.and(looked)?)
-    }
-
-    fn finish(&mut self, outcome: Result<(), Fault>) {
-        match outcome {
-            Ok(()) if self.frames == 0 => self.find(Finding::Incomplete(Incomplete::Malformed)),
-            Ok(()) => {}
-            Err(Fault::Incomplete(reason)) => self.find(Finding::Incomplete(reason)),
-            Err(Fault::Unsupported(media)) => self.find(Finding::Unsupported(media)),
-        }
     }
 
     /// Notes a finding that is said once however often it is found.

@@ -186,8 +186,8 @@ pub struct Report {
     pub findings: Vec<Judged>,
     /// Ties this report to the scanned bytes. Check it before encrypting.
     pub clearance: Clearance,
-    /// What the content is, as far as it was recognised; none for
-    /// [`scan_frames`](crate::Scanner::scan_frames).
+    /// What the content is, as far as it was recognised; none where the host
+    /// decoded it.
     pub media: Option<Media>,
     /// Displayed frames that were looked at.
     pub frames: u32,
@@ -274,6 +274,24 @@ impl Clearance {
         }
     }
 
+    /// The same for a file that comes in pieces, in their order: a film need not
+    /// be in memory. Encrypt nothing of it before this has seen all of it, or keep
+    /// the last piece back until then.
+    ///
+    /// # Errors
+    /// [`NotScanned`] as [`check`](Self::check) has it.
+    pub fn check_pieces(
+        &self,
+        pieces: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<(), NotScanned> {
+        let scanned = self.0.ok_or(NotScanned)?;
+        let mut hasher = blake3::Hasher::new();
+        for piece in pieces {
+            hasher.update(piece.as_ref());
+        }
+        if scanned == hasher.finalize() { Ok(()) } else { Err(NotScanned) }
+    }
+
     /// BLAKE3 of the scanned bytes; none when they were not all read.
     pub fn blake3(&self) -> Option<[u8; 32]> {
         self.0.map(|hash| *hash.as_bytes())
@@ -296,6 +314,9 @@ mod tests {
         let clearance = Clearance::of(Some(*blake3::hash(b"scanned").as_bytes()));
         assert_eq!(clearance.check(b"scanned"), Ok(()));
         assert_eq!(clearance.check(b"swapped"), Err(NotScanned));
+        assert_eq!(clearance.check_pieces(["sca", "", "nned"]), Ok(()));
+        assert_eq!(clearance.check_pieces(["sca", "nne"]), Err(NotScanned));
+        assert_eq!(Clearance::of(None).check_pieces([""]), Err(NotScanned));
         assert_eq!(Clearance::of(None).check(b""), Err(NotScanned));
         assert_eq!(format!("{clearance:?}"), "Clearance(..)");
     }

@@ -16,12 +16,38 @@ pub fn digests(
     wanted: Algorithms,
     budget: &Budget,
 ) -> Result<Vec<Digest>, Incomplete> {
-    let mut hashers: Vec<Hasher> = wanted.iter().filter_map(Hasher::new).collect();
-    for piece in bytes.chunks(PIECE) {
-        budget.check()?;
-        hashers.iter_mut().for_each(|hasher| hasher.update(piece));
+    let mut digester = Digester::new(wanted);
+    digester.update(bytes, budget)?;
+    Ok(digester.finish())
+}
+
+/// The digests of bytes that come in pieces.
+#[derive(Default)]
+pub(crate) struct Digester(Vec<Hasher>);
+
+impl Digester {
+    /// For the exact algorithms in `wanted`.
+    pub(crate) fn new(wanted: Algorithms) -> Self {
+        Self(wanted.iter().filter_map(Hasher::new).collect())
     }
-    Ok(hashers.into_iter().map(Hasher::finish).collect())
+
+    /// Reads the next bytes.
+    ///
+    /// # Errors
+    /// [`Incomplete`] when the budget's deadline passes or the scan is cancelled;
+    /// some of the bytes were not read then.
+    pub(crate) fn update(&mut self, bytes: &[u8], budget: &Budget) -> Result<(), Incomplete> {
+        bytes.chunks(PIECE).try_for_each(|piece| {
+            budget.check()?;
+            self.0.iter_mut().for_each(|hasher| hasher.update(piece));
+            Ok(())
+        })
+    }
+
+    /// The digests of all that was read, by the algorithms' number.
+    pub(crate) fn finish(self) -> Vec<Digest> {
+        self.0.into_iter().map(Hasher::finish).collect()
+    }
 }
 
 enum Hasher {

@@ -1,6 +1,7 @@
 //! The classifiers' looks of one scan.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Scanner;
@@ -11,9 +12,9 @@ use crate::limits::{Budget, Incomplete};
 use crate::verdict::Finding;
 
 /// The classifiers' looks of one scan.
-pub(super) struct Looks<'s> {
-    scanner: &'s Scanner,
-    budget: &'s Budget,
+pub(super) struct Looks {
+    scanner: Scanner,
+    budget: Arc<Budget>,
     /// For each classifier, what it has seen so far.
     classified: Vec<Classified>,
     pub(super) inferences: u32,
@@ -27,11 +28,11 @@ struct Classified {
     last: Vec<Tensor>,
 }
 
-impl<'s> Looks<'s> {
-    pub(super) fn new(scanner: &'s Scanner, budget: &'s Budget) -> Self {
+impl Looks {
+    pub(super) fn new(scanner: &Scanner, budget: &Arc<Budget>) -> Self {
         Self {
-            scanner,
-            budget,
+            scanner: scanner.clone(),
+            budget: Arc::clone(budget),
             classified: vec![Classified::default(); scanner.classifiers.len()],
             inferences: 0,
             time: Duration::ZERO,
@@ -64,14 +65,14 @@ impl<'s> Looks<'s> {
         frame: &Frame<'_>,
         backgrounds: &[Background],
     ) -> Result<(), Incomplete> {
-        let scanner = self.scanner;
+        let scanner = self.scanner.clone();
         for (n, classifier) in scanner.classifiers.iter().enumerate() {
             if !scanner.is_needed(classifier) {
                 continue;
             }
             let mut tensors = Vec::new();
             for &background in backgrounds {
-                let tensor = classifier.prepare(frame, background, self.budget)?;
+                let tensor = classifier.prepare(frame, background, &self.budget)?;
                 if !self.classified[n].last.contains(&tensor) && !tensors.contains(&tensor) {
                     let scores = self.infer(n, &tensor)?;
                     self.confirm(frame, background, scanner.to_confirm(classifier, &scores))?;
@@ -94,7 +95,7 @@ impl<'s> Looks<'s> {
         let said = |&n: &usize| (n, self.classified[n].highest.take());
         let said: Vec<_> = models.iter().map(said).collect();
         for (n, before) in said {
-            let tensor = self.scanner.classifiers[n].prepare(frame, background, self.budget)?;
+            let tensor = self.scanner.classifiers[n].prepare(frame, background, &self.budget)?;
             self.infer(n, &tensor)?;
             if let (Some(highest), Some(before)) = (&mut self.classified[n].highest, &before) {
                 highest.raise(before);
@@ -104,7 +105,7 @@ impl<'s> Looks<'s> {
     }
 
     fn infer(&mut self, n: usize, tensor: &Tensor) -> Result<Scores, Incomplete> {
-        let scores = self.scanner.classifiers[n].scores(tensor, self.budget)?;
+        let scores = self.scanner.classifiers[n].scores(tensor, &self.budget)?;
         self.inferences += 1;
         match &mut self.classified[n].highest {
             Some(highest) => highest.raise(&scores),

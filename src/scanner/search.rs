@@ -14,10 +14,10 @@ use crate::list::{self, HashList};
 use crate::verdict::{Finding, Match};
 
 /// The near look-ups of one scan.
-pub(super) struct Search<'s> {
+pub(super) struct Search {
     lists: Arc<[HashList]>,
     views: ViewSet,
-    budget: &'s Budget,
+    budget: Arc<Budget>,
     /// Found so far.
     pub(super) findings: Vec<Finding>,
     /// For each list, whether a near match was found.
@@ -31,12 +31,12 @@ pub(super) struct Search<'s> {
     pub(super) lookup_time: Duration,
 }
 
-impl<'s> Search<'s> {
-    pub(super) fn new(lists: &Arc<[HashList]>, views: ViewSet, budget: &'s Budget) -> Self {
+impl Search {
+    pub(super) fn new(lists: &Arc<[HashList]>, views: ViewSet, budget: &Arc<Budget>) -> Self {
         Self {
             lists: Arc::clone(lists),
             views,
-            budget,
+            budget: Arc::clone(budget),
             findings: Vec::new(),
             near: vec![false; lists.len()],
             tried: 0,
@@ -54,7 +54,7 @@ impl<'s> Search<'s> {
         backgrounds: &[Background],
     ) -> Result<(), Incomplete> {
         for &background in backgrounds {
-            let budget = self.budget;
+            let budget = &self.budget;
             let pdq = timed(budget, &mut self.hash_time, || Pdq::of(frame, background, budget))?;
             if pdq.quality() <= LOW_QUALITY {
                 self.findings.push(Finding::LowQuality);
@@ -81,7 +81,7 @@ impl<'s> Search<'s> {
             self.budget.check()?;
             let count = list::view_probes(probes, views, variant);
             let make = || if count > 0 { View::variant(pdq, variant) } else { None };
-            let view = timed(self.budget, &mut made_views, make);
+            let view = timed(&self.budget, &mut made_views, make);
             let Some(view) = view else { return Ok(()) };
             // One set of probes for all lists of a profile.
             let mut made: Vec<Probes> = Vec::new();

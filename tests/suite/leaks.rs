@@ -9,6 +9,7 @@ use presend::hash::{Algorithm, Algorithms, Digest};
 use presend::limits::{Budget, Clock, Incomplete};
 use presend::media::{self, Fault, Unsupported};
 use presend::publish::Feed;
+use presend::session::Settings;
 use presend::verdict::{Match, Part};
 use presend::{Classifier, Finding, HashList, Limits, Model, Policy, Runtime, Scanner};
 
@@ -32,6 +33,7 @@ Model(mean-colour version 1)
 Classifier { name: \"mean-colour\", version: \"1\", .. }
 Tensor { shape: [1, 3, 8, 8], .. }
 Clearance(..)
+Session { verdict: Allow, .. }
 Finding(this file is in list demo version 1 (sha256))
 Finding(a near copy is in list demo version 1 (view identity))
 Finding(model mean-colour version 1 sees red)
@@ -61,8 +63,9 @@ fn what_is_shown_is_what_stands_here() {
     let input = &model.description().input;
     let tensor = input.prepare(&frame, Background::White, &budget).expect("a tensor");
     let algorithms: Algorithms = [Algorithm::Sha256].into_iter().collect();
-    let report = Scanner::builder().list(list.clone()).build().expect("a list");
-    let report = report.scan(&bytes, &limits);
+    let scanner = Scanner::builder().list(list.clone()).build().expect("a list");
+    let report = scanner.scan(&bytes, &limits);
+    let session = scanner.session(Settings::default(), &limits);
     let unsupported = Unsupported { class: "video", kind: "mp4" };
     let matched = |by| Finding::Match { list: "demo".into(), version: 1, by };
     let (name, version, label) = ("mean-colour".into(), "1".into(), "red".into());
@@ -84,6 +87,7 @@ fn what_is_shown_is_what_stands_here() {
         shown(&classifier),
         shown(&tensor),
         shown(&report.clearance),
+        shown(&session),
         shown(&matched(Match::Exact(Algorithm::Sha256))),
         shown(&matched(Match::Near { view: Dihedral::Identity.into(), frame: 0 })),
         shown(&Finding::Label { model: name, version, label, score: 0.7 }),

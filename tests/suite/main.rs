@@ -22,6 +22,7 @@ mod releases;
 mod reload;
 mod scan;
 mod served;
+mod session;
 mod threats;
 mod update;
 
