@@ -37,16 +37,27 @@ struct Open {
 }
 
 /// What runs a model, and on how many threads.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Runtime {
     kind: Kind,
     threads: NonZeroUsize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
     Embedded,
     OnnxRuntime(PathBuf),
+}
+
+/// Without the library's path.
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Embedded => "embedded",
+            Kind::OnnxRuntime(_) => "onnxruntime",
+        };
+        write!(f, "Runtime({kind}, {} threads)", self.threads)
+    }
 }
 
 impl Runtime {

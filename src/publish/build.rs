@@ -1,6 +1,7 @@
 //! Rows to a list file and its manifest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::thread;
 
 use super::feed::{Feed, Row, RowHash};
@@ -56,13 +57,21 @@ pub enum BuildError {
 }
 
 /// A list and what there is to say about it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Built {
     /// The list file.
     pub list: Vec<u8>,
     /// Its manifest.
     pub manifest: Manifest,
+}
+
+/// Which list it is.
+impl fmt::Debug for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Manifest { id, version, .. } = &self.manifest;
+        f.debug_struct("Built").field("id", id).field("version", version).finish_non_exhaustive()
+    }
 }
 
 /// Builds the list of `feed`'s rows.

@@ -13,6 +13,7 @@
 //! rename. Whatever breaks off before leaves the old release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -29,12 +30,18 @@ use crate::update::tuf::{self, Role, TargetName, Trusted, TufError};
 use crate::update::{FetchError, Folder, Transport};
 
 /// A repository that nobody else writes to while this is there.
-#[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
     is_read_only: bool,
     /// None for a copy to look at, which has no lock.
     _lock: Option<File>,
+}
+
+/// Without the path.
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Repository(..)")
+    }
 }
 
 /// The repository cannot do this; what clients fetch is as it was.

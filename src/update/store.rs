@@ -26,8 +26,15 @@ use super::scope::Scope;
 use super::tuf::{self, FileFacts, Role, Trusted};
 
 /// A store of one list: a folder that nothing else writes to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store(PathBuf);
+
+/// Without the path.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store(..)")
+    }
+}
 
 /// What one generation holds.
 #[derive(Clone, Debug, Default)]
@@ -372,8 +379,15 @@ impl Generation {
 
 /// Trusted metadata in a plain folder, each role in a file of its own, and no
 /// list: for programs that fetch other things than lists.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MetadataFolder(PathBuf);
+
+/// Without the path.
+impl fmt::Debug for MetadataFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MetadataFolder(..)")
+    }
+}
 
 impl MetadataFolder {
     /// The folder that holds `root.json`.

@@ -3,6 +3,7 @@
 //! The engine has no network code: a host gives a [`Transport`] over its own
 //! HTTP stack, or a [`Folder`] that something else fills.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -35,8 +36,15 @@ pub enum FetchError {
 }
 
 /// A repository in a folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Folder(PathBuf);
+
+/// Without the path.
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Folder(..)")
+    }
+}
 
 impl Folder {
     /// The folder that holds `metadata/` and `targets/`.

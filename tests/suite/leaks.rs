@@ -1,6 +1,7 @@
 //! What may end up in a log: no hash, digest, path, score or pixel.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 
 use presend::frame::Background;
 use presend::hash::pdq::Pdq;
@@ -8,8 +9,9 @@ use presend::hash::views::{Dihedral, View};
 use presend::hash::{Algorithm, Algorithms, Digest};
 use presend::limits::{Budget, Clock, Incomplete};
 use presend::media::{self, Fault, Unsupported};
-use presend::publish::Feed;
+use presend::publish::{self, Feed, Parameters, Repository};
 use presend::session::Settings;
+use presend::update::{Folder, Store, store::MetadataFolder};
 use presend::verdict::{Match, Part};
 use presend::{Classifier, Finding, HashList, Limits, Model, Policy, Runtime, Scanner};
 
@@ -43,6 +45,12 @@ Finding(no list is loaded)
 Incomplete(Truncated) incomplete: truncated
 Unsupported(Unsupported { class: \"video\", kind: \"mp4\" }) unsupported: mp4
 NotScanned these bytes were not scanned; scan them before sending
+Runtime(onnxruntime, 2 threads)
+Folder(..)
+MetadataFolder(..)
+Store(..)
+Repository(..)
+Built { id: \"demo\", version: 1, .. }
 ";
 
 #[test]
@@ -69,6 +77,10 @@ fn what_is_shown_is_what_stands_here() {
     let unsupported = Unsupported { class: "video", kind: "mp4" };
     let matched = |by| Finding::Match { list: "demo".into(), version: 1, by };
     let (name, version, label) = ("mean-colour".into(), "1".into(), "red".into());
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("leaks");
+    let (id, profile) = ("demo".to_owned(), "balanced".to_owned());
+    let parameters = Parameters { id, version: 1, profile, salt: None };
+    let two = std::num::NonZeroUsize::new(2).expect("not 0");
     let lines = [
         shown(&limits.cancel),
         shown(&limits.clock),
@@ -97,6 +109,12 @@ fn what_is_shown_is_what_stands_here() {
         both(&Fault::Incomplete(Incomplete::Truncated)),
         both(&Fault::Unsupported(unsupported)),
         both(&report.clearance.check(b"others").expect_err("not scanned")),
+        shown(&Runtime::onnx_runtime(&folder).threads(two)),
+        shown(&Folder::new(&folder)),
+        shown(&MetadataFolder::new(&folder)),
+        shown(&Store::open(folder.join("store")).expect("made")),
+        shown(&Repository::open(folder.join("repository")).expect("made")),
+        shown(&publish::build(&parameters, &feed).expect("built")),
     ];
     for (line, expected) in lines.iter().zip(SHOWN.lines()) {
         assert_eq!(line, expected);
