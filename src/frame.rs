@@ -156,6 +156,20 @@ impl<'a> Frame<'a> {
         Frame { pixels: Cow::Owned(buffer), ..*self }
     }
 
+    /// The same picture with other values.
+    pub(crate) fn shown_as(&self, layout: Layout, pixels: Vec<u8>) -> Frame<'static> {
+        debug_assert_eq!(
+            self.pixels.len() / self.layout.channels(),
+            pixels.len() / layout.channels()
+        );
+        Frame { pixels: Cow::Owned(pixels), layout, ..*self }
+    }
+
+    /// Its pixels, as stored.
+    pub(crate) fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
     /// Its pixels.
     pub(crate) fn into_pixels(self) -> Vec<u8> {
         self.pixels.into_owned()
@@ -357,6 +371,15 @@ impl Layout {
             Self::Rgb8 => 3,
             Self::Rgba8 => 4,
         }
+    }
+
+    /// Channels other than alpha.
+    pub(crate) fn colours(self) -> usize {
+        self.channels() - usize::from(self.has_alpha())
+    }
+
+    pub(crate) fn has_alpha(self) -> bool {
+        matches!(self, Self::LumaAlpha8 | Self::Rgba8)
     }
 }
 

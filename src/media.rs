@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::frame::Frame;
 use crate::limits::{Budget, Incomplete, Reserved};
+use profile::Profile;
 
 mod bmp;
 mod canvas;
@@ -16,6 +17,7 @@ mod gif;
 mod jpeg;
 mod orient;
 mod png;
+mod profile;
 mod reader;
 mod reduce;
 mod sniff;
@@ -144,6 +146,9 @@ pub struct Frames<'a> {
     width: u32,
     height: u32,
     source: Option<Source<'a>>,
+    budget: &'a Budget,
+    /// What follows the frame handed out last: itself, as its profile shows it.
+    shown: Option<Result<Decoded<'a>, Fault>>,
     /// The memory of the frame handed out last.
     held: Option<Reserved<'a>>,
 }
@@ -154,15 +159,19 @@ type Source<'a> = Box<dyn Iterator<Item = Result<Decoded<'a>, Fault>> + 'a>;
 struct Decoded<'a> {
     frame: Frame<'static>,
     memory: Reserved<'a>,
+    /// If a screen shows something else than the frame's values.
+    profile: Option<Profile>,
 }
 
 impl<'a> Frames<'a> {
     fn new(
         format: Format,
         (width, height): (u32, u32),
+        budget: &'a Budget,
         source: impl Iterator<Item = Result<Decoded<'a>, Fault>> + 'a,
     ) -> Self {
-        Self { format, width, height, source: Some(Box::new(source)), held: None }
+        let source = Some(Box::new(source) as Source<'a>);
+        Self { format, width, height, source, budget, shown: None, held: None }
     }
 
     /// The format that the content shows.
@@ -186,8 +195,11 @@ impl Iterator for Frames<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.held = None;
-        match self.source.as_mut()?.next() {
-            Some(Ok(Decoded { frame, memory })) => {
+        let source = self.source.as_mut()?;
+        match self.shown.take().or_else(|| source.next()) {
+            Some(Ok(Decoded { frame, memory, profile })) => {
+                let show = |profile: Profile| profile.show(&frame, self.budget);
+                self.shown = profile.map(|profile| show(profile).map_err(Fault::from));
                 self.held = Some(memory);
                 Some(Ok(frame))
             }

@@ -16,7 +16,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
         Ok((decoded, fault)) => (Some(decoded), fault),
         Err(fault) => (None, Some(fault)),
     });
-    Ok(Frames::new(Format::Bmp, size, source))
+    Ok(Frames::new(Format::Bmp, size, budget, source))
 }
 
 fn decode<'a>(
@@ -35,7 +35,7 @@ fn decode<'a>(
     let mut buffer = pixels(decoder.total_bytes())?;
     let fault = decoder.read_image(&mut buffer).err().map(|error| broken(&error, budget));
     let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
-    Ok((Decoded { frame, memory }, fault))
+    Ok((Decoded { frame, memory, profile: None }, fault))
 }
 
 fn broken(error: &ImageError, budget: &Budget) -> Fault {

@@ -19,7 +19,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
         return Err(Incomplete::Malformed.into());
     }
     let mut animation = Animation { decoder, budget, size, canvas: None, fault: None, empty: true };
-    Ok(Frames::new(Format::Gif, size, std::iter::from_fn(move || animation.next())))
+    Ok(Frames::new(Format::Gif, size, budget, std::iter::from_fn(move || animation.next())))
 }
 
 struct Animation<'a> {
@@ -83,7 +83,7 @@ impl<'a> Animation<'a> {
         self.budget.check()?;
         let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
         let memory = self.budget.reserve(Canvas::bytes(width, height))?;
-        Ok(Decoded { frame: canvas.draw(patch, &rgba)?, memory })
+        Ok(Decoded { frame: canvas.draw(patch, &rgba)?, memory, profile: None })
     }
 }
 

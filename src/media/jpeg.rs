@@ -12,6 +12,7 @@
 //! Further pictures behind the first (CIPA DC-007's multi-picture files, a film's
 //! still, whatever was appended) are further frames.
 
+use super::profile::Profile;
 use super::{Decoded, Fault, Fidelity, Format, Frames, pixels};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
@@ -37,7 +38,7 @@ pub(super) fn open<'a>(
     let first = Picture::read(bytes, 0)?;
     let size = (first.header.width, first.header.height);
     let mut pictures = Pictures { bytes, fidelity, budget, next: Some(first), fault: None };
-    Ok(Frames::new(Format::Jpeg, size, std::iter::from_fn(move || pictures.next())))
+    Ok(Frames::new(Format::Jpeg, size, budget, std::iter::from_fn(move || pictures.next())))
 }
 
 /// The pictures of a file, one behind the other.
@@ -113,7 +114,9 @@ impl<'a> Picture<'a> {
     ) -> Result<(Decoded<'b>, Option<Incomplete>), Incomplete> {
         let Self { markers, header, scan } = self;
         budget.charge_frame(header.width, header.height)?;
-        let block = if fidelity == Fidelity::Fast { header.reduced_block() } else { 8 };
+        let profile = profile(markers, header, budget)?;
+        let is_fast = fidelity == Fidelity::Fast && profile.is_none();
+        let block = if is_fast { header.reduced_block() } else { 8 };
         if block < 8 {
             // Whatever is odd about the file, the whole decode tells.
             let mut read = markers.clone();
@@ -123,8 +126,24 @@ impl<'a> Picture<'a> {
                 return Ok((frame, None));
             }
         }
-        decode(markers, header, header, scan.clone(), budget)
+        let (decoded, damage) = decode(markers, header, header, scan.clone(), budget)?;
+        Ok((Decoded { profile, ..decoded }, damage))
     }
+}
+
+/// Profiles of inks are left to the tables that turn CMYK into colours.
+fn profile(
+    markers: &Markers<'_>,
+    header: &Header,
+    budget: &Budget,
+) -> Result<Option<Profile>, Incomplete> {
+    let layout = match header.components.len() {
+        1 => Layout::Luma8,
+        3 => Layout::Rgb8,
+        _ => return Ok(None),
+    };
+    let _working = budget.reserve(2 * markers.icc_length())?;
+    Ok(Profile::of_icc(&markers.icc(), layout))
 }
 
 /// The picture as `shown`, which is `header` or a reduced one, and what is wrong
@@ -180,7 +199,8 @@ fn decode<'a>(
     if shown.block < 8 {
         frame = frame.reduced_from(header.width, header.height, 8 / shown.block as u32);
     }
-    Ok((Decoded { frame: frame.with_orientation(header.orientation), memory }, damage))
+    let frame = frame.with_orientation(header.orientation);
+    Ok((Decoded { frame, memory, profile: None }, damage))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

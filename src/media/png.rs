@@ -1,8 +1,11 @@
 //! PNG and APNG, by the `png` crate; the canvas is ours.
 
-use png::{BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Reader as Rows, Transformations};
+use png::{
+    BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Info, Reader as Rows, Transformations,
+};
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
+use super::profile::Profile;
 use super::reader::{Reader, fault, is_short};
 use super::reduce::{self, Reducer};
 use super::{Decoded, Fault, Fidelity, Format, Frames, orient, pixels};
@@ -21,7 +24,6 @@ pub(super) fn open<'a>(
     );
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(|error| broken(&error, budget))?;
     // The codec allocates rows of up to 8 bytes a pixel right after the header.
     budget.fits(header.width, header.height)?;
@@ -44,9 +46,11 @@ pub(super) fn open<'a>(
     });
     let uncounted = animated.is_some() && control_chunks(bytes) > frames;
     let layout = layout(rows.output_color_type().0)?;
+    // Frames of an animation are drawn on a canvas.
+    let profile = profile(info, if animated.is_some() { Layout::Rgba8 } else { layout });
     let is_opaque = matches!(layout, Layout::Luma8 | Layout::Rgb8);
     let comes_in_rows = is_opaque && animated.is_none() && !info.interlaced;
-    let is_fast = fidelity == Fidelity::Fast && comes_in_rows;
+    let is_fast = fidelity == Fidelity::Fast && comes_in_rows && profile.is_none();
     let mut picture = Picture {
         uncounted,
         layout,
@@ -56,10 +60,11 @@ pub(super) fn open<'a>(
         size,
         orientation,
         frames,
+        profile,
         canvas: None,
         fault: None,
     };
-    Ok(Frames::new(Format::Png, size, std::iter::from_fn(move || picture.next())))
+    Ok(Frames::new(Format::Png, size, budget, std::iter::from_fn(move || picture.next())))
 }
 
 struct Picture<'a> {
@@ -74,6 +79,7 @@ struct Picture<'a> {
     frames: u64,
     /// There are frames behind those that the header counts.
     uncounted: bool,
+    profile: Option<Profile>,
     canvas: Option<(Canvas, Reserved<'a>)>,
     /// Found while the last frame was read; reported behind it.
     fault: Option<Fault>,
@@ -108,7 +114,7 @@ impl<'a> Picture<'a> {
         let Some(control) = control else {
             let frame = Frame::new(width, height, self.layout, buffer);
             let frame = frame.map_err(|_| Incomplete::Malformed)?;
-            return Ok(Decoded { frame: frame.with_orientation(self.orientation), memory });
+            return Ok(self.decoded(frame, memory));
         };
         // A later frame without a pixel of its own shows nothing new.
         if let (Err(_), Some(_)) = (&read, &self.canvas) {
@@ -140,7 +146,12 @@ impl<'a> Picture<'a> {
         let memory = self.budget.reserve(Canvas::bytes(width, height))?;
         buffer.truncate(drawn);
         let frame = canvas.draw(patch, &rgba(self.layout, buffer))?;
-        Ok(Decoded { frame: frame.with_orientation(self.orientation), memory })
+        Ok(self.decoded(frame, memory))
+    }
+
+    fn decoded(&self, frame: Frame<'static>, memory: Reserved<'a>) -> Decoded<'a> {
+        let frame = frame.with_orientation(self.orientation);
+        Decoded { frame, memory, profile: self.profile.clone() }
     }
 
     /// The means of the rows as they come.
@@ -159,9 +170,18 @@ impl<'a> Picture<'a> {
                 }
             }
         }
-        let frame = reducer.finish()?.with_orientation(self.orientation);
-        Ok(Decoded { frame, memory })
+        let frame = reducer.finish()?;
+        Ok(self.decoded(frame, memory))
     }
+}
+
+/// A profile outweighs a gamma; `sRGB` says that there is nothing out of the ordinary.
+fn profile(info: &Info<'_>, layout: Layout) -> Option<Profile> {
+    if let Some(icc) = &info.icc_profile {
+        return Profile::of_icc(icc, layout);
+    }
+    let gamma = info.gama_chunk.filter(|_| info.srgb.is_none())?;
+    Profile::of_gamma(f64::from(gamma.into_scaled()) / 100_000.0, layout)
 }
 
 /// Frame control chunks of an APNG, whatever their number should be.

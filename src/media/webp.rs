@@ -8,6 +8,7 @@
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
+use super::profile::Profile;
 use super::reader::{Reader, fault, is_short};
 use super::{Decoded, Fault, Format, Frames, orient, pixels};
 use crate::frame::{Frame, Layout, Orientation};
@@ -18,19 +19,24 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     let size = container.size;
     let mut pictures = container.pictures.into_iter();
     let mut player = Player { budget, size, short: container.short, canvas: None };
-    let orientation = container.orientation;
+    let (orientation, icc) = (container.orientation, container.icc);
     let frames = std::iter::from_fn(move || {
         let picture = pictures.next()?;
-        Some(player.show(&picture, orientation))
+        let decoded = player.show(&picture, orientation);
+        Some(decoded.map(|Decoded { frame, memory, .. }| {
+            let profile = icc.and_then(|icc| Profile::of_icc(icc, frame.layout()));
+            Decoded { frame, memory, profile }
+        }))
     });
     let cut = container.short.then(|| Err(Incomplete::Truncated.into()));
-    Ok(Frames::new(Format::WebP, size, frames.chain(cut)))
+    Ok(Frames::new(Format::WebP, size, budget, frames.chain(cut)))
 }
 
 /// What the chunks say.
 struct Container<'a> {
     size: (u32, u32),
     orientation: Orientation,
+    icc: Option<&'a [u8]>,
     pictures: Vec<Picture<'a>>,
     /// The file ends before its chunks do.
     short: bool,
@@ -55,6 +61,7 @@ impl<'a> Container<'a> {
         let mut container = Self {
             size: (0, 0),
             orientation: Orientation::Upright,
+            icc: None,
             pictures: vec![],
             short: false,
         };
@@ -73,6 +80,7 @@ impl<'a> Container<'a> {
                     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
                     container.orientation = orient::from_exif(block);
                 }
+                (b"ICCP", profile) if container.icc.is_none() => container.icc = Some(profile),
                 _ => still.add(name, contents),
             }
         }
@@ -240,7 +248,7 @@ impl<'a> Player<'a> {
             let (layout, buffer, memory) = self.decode(picture)?;
             let frame = Frame::new(width, height, layout, buffer);
             let frame = frame.map_err(|_| Incomplete::Malformed)?.with_orientation(orientation);
-            return Ok(Decoded { frame, memory });
+            return Ok(Decoded { frame, memory, profile: None });
         };
         if self.canvas.is_none() {
             let held = self.budget.reserve(Canvas::bytes(width, height))?;
@@ -252,7 +260,7 @@ impl<'a> Player<'a> {
         let memory = self.budget.reserve(Canvas::bytes(width, height))?;
         let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
         let frame = canvas.draw(patch, &rgba(layout, buffer))?.with_orientation(orientation);
-        Ok(Decoded { frame, memory })
+        Ok(Decoded { frame, memory, profile: None })
     }
 
     fn decode(&self, picture: &Picture<'_>) -> Result<(Layout, Vec<u8>, Reserved<'a>), Fault> {

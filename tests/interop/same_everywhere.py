@@ -18,7 +18,7 @@ OLD = ["Nehalem", "core2duo"]  # neither has AVX or AES instructions, and the se
 
 
 def main(presend, qemu="-", *paths):
-    paths = paths or tuple(f"tests/data/{folder}" for folder in ("media", "modes", "orient", "hidden", "reduced", "broken"))
+    paths = paths or tuple(f"tests/data/{folder}" for folder in ("media", "modes", "orient", "hidden", "profiles", "reduced", "broken"))
     # Once with the model, and once with every view and every pixel.
     ways = [["--list", "hashlists/demo/demo.presend"], ["--model", "none", "--views", "25", "--fidelity", "full"]]
     for way in ways:

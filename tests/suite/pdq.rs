@@ -115,6 +115,29 @@ fn every_orientation_hashes_as_the_upright_picture() {
     }
 }
 
+#[test]
+fn a_profile_out_of_the_ordinary_shows_a_second_picture() {
+    let folder = root("tests/data/profiles");
+    for row in crate::table(folder.join("profiles.csv")) {
+        let name = &row["file"];
+        let frames = hashes(&folder.join(name));
+        assert_eq!(frames.len(), 2, "{name}");
+        let expected = hash(&row["pdq"]);
+        let [(shown, quality), _] = frames[1];
+        let most: u32 = row["max_distance"].parse().expect("a number");
+        assert!(shown.distance(&expected) <= most, "{name}: {}", shown.distance(&expected));
+        assert_eq!(quality.to_string(), row["quality"], "{name}");
+        let [(stored, _), _] = frames[0];
+        assert!(stored.distance(&shown) > 8, "{name}: {}", stored.distance(&shown));
+    }
+    for entry in std::fs::read_dir(&folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.to_string_lossy().contains("ordinary") {
+            assert_eq!(hashes(&path).len(), 1, "{}", path.display());
+        }
+    }
+}
+
 fn first_pdq(name: &str) -> Pdq {
     let bytes = read(root("tests/data/vectors").join(name));
     let budget = Budget::start(&Limits::default());

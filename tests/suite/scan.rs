@@ -254,6 +254,31 @@ fn a_turned_strip_is_charged_for_what_turning_it_takes() {
     assert_eq!(findings(&turned), [incomplete(Incomplete::TooMuchMemory)]);
 }
 
+#[test]
+fn what_a_profile_shows_is_found() {
+    for row in crate::table(root("tests/data/profiles/profiles.csv")) {
+        let list = list_of(&format!("pdq {}", &row["pdq"]));
+        let scanner = Scanner::builder().list(list).build().expect("one list");
+        let bytes = read(root("tests/data/profiles").join(&row["file"]));
+        let report = scanner.scan(&bytes, &Limits::default());
+        let near = |frame| Finding::Match {
+            list: "one".into(),
+            version: 2,
+            by: Match::Near { view: Variant::IDENTITY, frame },
+        };
+        // A curve that rises may leave the stored values near, too.
+        let is_inverted = row["file"].starts_with("inverted");
+        let found = findings(&report);
+        let is_found = found.contains(&near(1)) || !is_inverted && found.contains(&near(0));
+        assert!(is_found, "{}: {report:?}", &row["file"]);
+        assert_eq!((report.frames, report.media.expect("a picture").scale), (2, 1));
+        // It is a frame of its own.
+        let limits = Limits { frames: 1, ..Limits::default() };
+        let report = scanner.scan(&bytes, &limits);
+        assert!(findings(&report).contains(&incomplete(Incomplete::TooManyFrames)));
+    }
+}
+
 /// A list of one feed line, called `one`.
 fn list_of(line: &str) -> HashList {
     let feed = Feed::read(line.as_bytes()).expect("a row");

@@ -78,6 +78,8 @@ pub(super) struct Markers<'a> {
     jfif: bool,
     adobe: Option<u8>,
     orientation: Option<Orientation>,
+    /// Parts of an ICC profile, by their number.
+    icc: Vec<(u8, &'a [u8])>,
     scans: usize,
     /// Whether a second picture seems to begin within the first.
     pub(super) begins_twice: bool,
@@ -145,6 +147,7 @@ impl<'a> Markers<'a> {
             jfif: false,
             adobe: None,
             orientation: None,
+            icc: Vec::new(),
             scans: 0,
             begins_twice: false,
         }
@@ -185,12 +188,30 @@ impl<'a> Markers<'a> {
                 0xe1 if self.orientation.is_none() => {
                     self.orientation = segment.strip_prefix(b"Exif\0\0").map(orient::from_exif);
                 }
+                // ICC.1, B.4: a number and how many there are, and the part.
+                0xe2 if self.icc.len() < 255 => {
+                    if let Some([number, _, part @ ..]) = segment.strip_prefix(b"ICC_PROFILE\0") {
+                        self.icc.push((*number, part));
+                    }
+                }
                 0xee if segment.starts_with(b"Adobe") => {
                     self.adobe = segment.get(11).copied().or(self.adobe);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// The ICC profile, from as many parts as it came in.
+    pub(super) fn icc(&self) -> Vec<u8> {
+        let mut parts = self.icc.clone();
+        parts.sort_by_key(|(number, _)| *number);
+        parts.into_iter().flat_map(|(_, part)| part).copied().collect()
+    }
+
+    /// The bytes that it has.
+    pub(super) fn icc_length(&self) -> u64 {
+        self.icc.iter().map(|(_, part)| part.len() as u64).sum()
     }
 
     /// Call it behind the first scan's header.
