@@ -61,6 +61,7 @@ pub mod media;
 pub mod policy;
 #[cfg(feature = "publish")]
 pub mod publish;
+pub mod queue;
 pub mod scanner;
 pub mod session;
 #[cfg(feature = "update")]

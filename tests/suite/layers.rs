@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every room and the rooms it may use. `crate::` paths elsewhere are upward.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("limits", &[]),
     ("frame", &[]),
     ("media", &["limits", "frame"]),
@@ -17,6 +17,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("policy", &["limits", "media", "hash", "verdict"]),
     ("scanner", &["limits", "frame", "media", "hash", "classify", "list", "verdict", "policy"]),
     ("hook", &["limits", "list", "scanner", "verdict"]),
+    ("queue", &["limits", "scanner", "verdict"]),
     ("session", &["limits", "frame", "scanner", "verdict"]),
     ("update", &["limits", "hash", "list"]),
     ("publish", &["hash", "list", "update"]),
@@ -24,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
         "lib",
         &[
             "classify", "frame", "hash", "hook", "limits", "list", "media", "policy", "publish",
-            "scanner", "session", "update", "verdict",
+            "queue", "scanner", "session", "update", "verdict",
         ],
     ),
 ];

@@ -17,6 +17,7 @@ mod log;
 mod media;
 mod pdq;
 mod pre_send;
+mod queue;
 mod reference;
 mod releases;
 mod reload;
