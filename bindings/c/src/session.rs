@@ -1,0 +1,174 @@
+//! Films and live pictures, frame by frame.
+
+use std::mem;
+use std::time::Duration;
+
+use presend::session::Settings;
+
+use crate::borrow::{self, BySize};
+use crate::frame::{Frame, frame};
+use crate::options::{Options, limits};
+use crate::report::{Report, number};
+use crate::scanner::Scanner;
+use crate::status::{Failure, PRESEND_ENDED, status_of};
+
+/// A film or a live picture on its way. One thread at a time.
+pub struct Session(Option<presend::Session>);
+
+/// Which frames a session looks at, beside the first and the last. Zero stands for
+/// the default; so does NULL for the whole.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct SessionOptions {
+    /// sizeof(presend_session_options)
+    pub struct_size: usize,
+    /// Microseconds from one frame that is looked at to the next. Default 1,000,000;
+    /// 1 looks at every frame.
+    pub every_us: u64,
+    /// Frames that are passed over in a row, at most. Default 120.
+    pub passed_over: u32,
+    /// 0
+    pub reserved: u32,
+}
+
+// SAFETY: numbers, the size first.
+unsafe impl BySize for SessionOptions {
+    const FIRST_SIZE: usize = mem::size_of::<Self>();
+
+    fn absent() -> Self {
+        Self { struct_size: 0, every_us: 0, passed_over: 0, reserved: 0 }
+    }
+}
+
+/// Begins a film or a live picture. The options count over all of it: raise `frames`,
+/// `pixels` and `input_bytes` for a long one.
+///
+/// # Safety
+/// `scanner` is a live handle; `settings` and `options` are NULL or structs; `out`
+/// is to a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_new(
+    scanner: *const Scanner,
+    settings: *const SessionOptions,
+    options: *const Options,
+    out: *mut *mut Session,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: the caller's promise.
+        unsafe {
+            borrow::prepare(out)?;
+            let (scanner, limits) = (borrow::shared(scanner)?, limits(options)?);
+            let mut wanted = Settings::default();
+            if !settings.is_null() {
+                let given = borrow::sized(settings)?;
+                if given.every_us != 0 {
+                    wanted.every = Duration::from_micros(given.every_us);
+                }
+                if given.passed_over != 0 {
+                    wanted.passed_over = given.passed_over;
+                }
+            }
+            let session = scanner.scanner.session(wanted, &limits);
+            borrow::give(out, Session(Some(session)));
+        }
+        Ok(())
+    })
+}
+
+/// Whether a frame of this time would be looked at: 1 or 0. A host whose frames are
+/// dear to convert asks first, and pushes those and the film's last.
+///
+/// # Safety
+/// `session` is a live handle that no other thread uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_is_due(session: *const Session, at_us: u64) -> i32 {
+    // SAFETY: the caller's promise.
+    let session = unsafe { session.as_ref() };
+    let is_due = |session: &presend::Session| session.is_due(Duration::from_micros(at_us));
+    i32::from(session.and_then(|session| session.0.as_ref()).is_some_and(is_due))
+}
+
+/// Takes the next frame, shown `at_us` microseconds after the film's start, and gives
+/// the verdict so far, which never becomes milder. PRESEND_ASK after any failure.
+///
+/// # Safety
+/// `session` is a live handle that no other thread uses; `pixels` is a struct whose
+/// pixels are there; `verdict` is NULL or to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_push_frame(
+    session: *mut Session,
+    pixels: *const Frame,
+    at_us: u64,
+    verdict: *mut i32,
+) -> i32 {
+    let mut so_far = number(presend::Verdict::Ask);
+    let status = status_of(|| {
+        // SAFETY: the caller's promise.
+        let (session, frame) = unsafe { (running(session)?, frame(pixels)?) };
+        so_far = number(session.push_frame(&frame, Duration::from_micros(at_us)));
+        Ok(())
+    });
+    if !verdict.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { verdict.write(so_far) };
+    }
+    status
+}
+
+/// Reads the next bytes of the file that the frames come from, as it would be sent.
+/// The report clears them.
+///
+/// # Safety
+/// `session` is a live handle that no other thread uses; `data` has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_push_bytes(
+    session: *mut Session,
+    data: *const u8,
+    length: usize,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: the caller's promise.
+        let (session, data) = unsafe { (running(session)?, borrow::bytes(data, length)?) };
+        session.push_bytes(data);
+        Ok(())
+    })
+}
+
+/// Looks at the last frame and ends. The session still has to be freed.
+///
+/// # Safety
+/// `session` is a live handle that no other thread uses; `out` is to a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_finish(
+    session: *mut Session,
+    out: *mut *mut Report,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: the caller's promise.
+        unsafe {
+            borrow::prepare(out)?;
+            let session = borrow::exclusive(session)?.0.take().ok_or_else(ended)?;
+            borrow::give(out, Report::new(session.finish()));
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `session` is NULL or a live handle, and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_session_free(session: *mut Session) {
+    // SAFETY: the caller's promise.
+    unsafe { borrow::free(session) };
+}
+
+/// # Safety
+/// As for [`borrow::exclusive`].
+unsafe fn running<'a>(session: *mut Session) -> Result<&'a mut presend::Session, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe { borrow::exclusive(session)? }.0.as_mut().ok_or_else(ended)
+}
+
+fn ended() -> Failure {
+    Failure::new(PRESEND_ENDED, "the session has ended")
+}
