@@ -76,3 +76,8 @@ pub use policy::Policy;
 pub use scanner::{Scanner, ScannerBuilder};
 pub use session::Session;
 pub use verdict::{Clearance, Finding, Report, Verdict};
+
+/// Its example in Rust is tested like those here.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;
