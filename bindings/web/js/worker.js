@@ -1,0 +1,55 @@
+// What runs in the Worker: one request after the other, by the module that the
+// page has compiled. Whatever goes wrong after the start is told to the page, which
+// then ends this Worker: after a trap the module's memory is in no known state.
+
+import { Builder, Settings, blake3, hash, initSync } from "./engine.js";
+
+let scanner;
+let session;
+
+const answers = {
+  async open({ module, lists, models, policy }) {
+    initSync({ module });
+    const builder = new Builder();
+    if (policy !== undefined) builder.policy(policy);
+    for (const list of lists) builder.list(await bytes(list));
+    for (const { description, onnx, golden } of models) {
+      builder.model(description, await bytes(onnx), [await bytes(golden)]);
+    }
+    scanner = builder.build();
+    return { lists: scanner.lists(), models: scanner.models(), notScanned: scanner.not_scanned() };
+  },
+  scan: ({ picture, limits }) => scanner.scan(picture, settings(limits)),
+  begin({ limits, everyMs, passedOver }) {
+    session = scanner.session(settings(limits), everyMs, passedOver);
+  },
+  isDue: ({ atMs }) => session.is_due(atMs),
+  frame: ({ pixels, width, height, atMs }) => session.push_frame(pixels, width, height, atMs),
+  bytes: ({ piece }) => session.push_bytes(piece),
+  finish: () => session.finish(),
+  hash: ({ picture, limits }) => hash(picture, settings(limits)),
+  // The bytes go back: nobody has changed this copy since it was checked.
+  check({ picture, digest }) {
+    const own = blake3(picture);
+    return own.every((byte, at) => byte === digest[at]) ? picture : null;
+  },
+};
+
+self.onmessage = async ({ data: { id, ask, ...request } }) => {
+  try {
+    const answer = await answers[ask](request);
+    self.postMessage({ id, answer }, answer instanceof Uint8Array ? [answer.buffer] : []);
+  } catch (error) {
+    self.postMessage({ id, failure: error instanceof Error ? error.message : "unknown" });
+  }
+};
+
+function settings(limits) {
+  const settings = new Settings();
+  for (const [name, value] of Object.entries(limits)) settings.set(name, value);
+  return settings;
+}
+
+async function bytes(blob) {
+  return new Uint8Array(await blob.arrayBuffer());
+}

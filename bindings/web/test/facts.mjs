@@ -1,0 +1,251 @@
+// What a host relies on: facts that hold in a browser and in Node alike. Each gets
+// `open`, which opens a scanner with the demonstration list, the bytes of files, and
+// `started`, the number of Workers so far; `note` says something about the run.
+
+export const facts = {
+  async "the test picture is blocked by the demonstration list"({ open, files }) {
+    const scanner = await open({ model: true });
+    same(scanner.lists.map(({ id, version }) => [id, version]), [["demo", 1]]);
+    same(scanner.models.map(({ name }) => name), ["nsfwjs-mid"]);
+    const report = await scanner.scan(files.testPicture);
+    same(report.verdict, "block");
+    same([report.reason.list, report.reason.rule], ["demo", "list.default.exact"]);
+    same(report.media, { format: "png", width: 512, height: 512, scale: 1 });
+    holds(codes(report).includes("list.near") && codes(report).includes("label.sexual"));
+    holds(report.timings.total > 0 && report.timings.classify > 0, "the clock goes");
+    scanner.close();
+  },
+
+  async "another picture is allowed, and its bytes are cleared"({ open, files, NotScannedError }) {
+    const scanner = await open({ model: true });
+    const report = await scanner.scan(new Blob([files.waves]));
+    same([report.verdict, report.reason], ["allow", null]);
+    holds(report.inferences > 0);
+    const cleared = await report.clearance.check(files.waves);
+    same([cleared.length, cleared.every((byte, at) => byte === files.waves[at])], [files.waves.length, true]);
+    holds(cleared.buffer !== files.waves.buffer, "the cleared bytes are a copy");
+    same(await refusal(report.clearance.check(files.testPicture)), NotScannedError);
+    scanner.close();
+  },
+
+  async "what the caller does to its bytes afterwards changes nothing"({ open, files, NotScannedError }) {
+    const scanner = await open();
+    const swapped = files.testPicture.slice();
+    const scan = scanner.scan(swapped);
+    swapped.set(files.waves.subarray(0, swapped.length));
+    const report = await scan;
+    same(report.verdict, "block");
+    await report.clearance.check(files.testPicture);
+    same(await refusal(report.clearance.check(swapped)), NotScannedError);
+    scanner.close();
+  },
+
+  async "the page goes on while a picture is scanned"({ open, note }) {
+    const scanner = await open({ model: true });
+    const picture = large(3000);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 0);
+    const report = await scanner.scan(picture);
+    clearInterval(timer);
+    same(report.media.width, 3000);
+    note(`${ticks} ticks of a timer during a scan of ${Math.round(report.timings.total)} ms`);
+    holds(ticks > 0);
+    scanner.close();
+  },
+
+  async "an abort ends a scan that runs, and the next one is answered"({ open, files }) {
+    const scanner = await open();
+    const abort = new AbortController();
+    const running = scanner.scan(large(4000), { signal: abort.signal });
+    const waiting = scanner.scan(files.testPicture);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    abort.abort();
+    same(incomplete(await running), ["incomplete.cancelled"]);
+    same((await running).verdict, "ask");
+    same((await waiting).verdict, "block");
+    scanner.close();
+  },
+
+  async "an abort takes a scan out of the queue"({ open, files, NotScannedError }) {
+    const scanner = await open();
+    const first = scanner.scan(files.waves);
+    const abort = new AbortController();
+    const second = scanner.scan(files.testPicture, { signal: abort.signal });
+    abort.abort();
+    same(incomplete(await second), ["incomplete.cancelled"]);
+    const third = await scanner.scan(files.waves, { signal: AbortSignal.abort() });
+    same(incomplete(third), ["incomplete.cancelled"]);
+    same(await refusal(third.clearance.check(files.waves)), NotScannedError);
+    same((await first).verdict, "allow");
+    scanner.close();
+  },
+
+  async "a deadline that has passed asks"({ open, files }) {
+    const scanner = await open();
+    const [runs, waits] = await Promise.all([
+      scanner.scan(files.testPicture, { deadlineMs: 0 }),
+      scanner.scan(files.testPicture, { deadlineMs: 0 }),
+    ]);
+    for (const report of [runs, waits]) {
+      same(report.verdict, "ask");
+      holds(codes(report).includes("incomplete.deadline-passed"));
+    }
+    scanner.close();
+  },
+
+  async "a trap is incomplete, and the next scan has another Worker"({ open, files, started, NotScannedError }) {
+    // The module can have a few megabytes, and a scan of a large picture traps.
+    const scanner = await open({ wasm: files.narrow });
+    const picture = large(2500);
+    const before = started();
+    const trapped = await scanner.scan(picture);
+    same(incomplete(trapped), ["incomplete.internal"]);
+    same(trapped.verdict, "ask");
+    same(await refusal(trapped.clearance.check(picture)), NotScannedError);
+    same((await scanner.scan(files.testPicture)).verdict, "block");
+    same(started(), before + 1);
+    const session = await scanner.session();
+    same(await session.pushFrame(files.testFrame, 0), "block");
+    await session.pushBytes(picture);
+    const report = await session.finish();
+    // What it was is lost; that it was blocked is not.
+    same([report.verdict, incomplete(report)], ["block", ["incomplete.internal"]]);
+    scanner.close();
+  },
+
+  async "a film is blocked at the frame that is listed, and its file is cleared"({ open, files, NotScannedError }) {
+    const scanner = await open();
+    const session = await scanner.session({ everyMs: 1000 });
+    const grey = { data: new Uint8ClampedArray(64 * 64 * 4).fill(128), width: 64, height: 64 };
+    same(await session.pushFrame(grey, 0), "allow");
+    same([await session.isDue(500), await session.isDue(1000)], [false, true]);
+    same(await session.pushFrame(files.testFrame, 500), "allow");
+    same(await session.pushFrame(files.testFrame, 1000), "block");
+    same(await session.pushFrame(grey, 2000), "block");
+    await session.pushBytes(files.waves.subarray(0, 9000));
+    await session.pushBytes(files.waves.subarray(9000));
+    const report = await session.finish();
+    same([report.verdict, report.frames, report.reason.rule], ["block", 3, "list.default.near"]);
+    await report.clearance.check(files.waves);
+    same(await refusal(report.clearance.check(files.testPicture)), NotScannedError);
+    same(await refusal(session.finish()), Error);
+    same(await refusal((await scanner.session()).pushFrame({ data: new Uint8Array(5), width: 2, height: 2 }, 0)), TypeError);
+    scanner.close();
+  },
+
+  async "a session that is aborted, late or empty asks, and no bytes are cleared"({ open, files, NotScannedError }) {
+    const scanner = await open();
+    const abort = new AbortController();
+    const aborted = await scanner.session({ signal: abort.signal });
+    same(await aborted.pushFrame(files.testFrame, 0), "block");
+    abort.abort();
+    const report = await aborted.finish();
+    same([report.verdict, incomplete(report)], ["block", ["incomplete.cancelled"]]);
+    same(await refusal(report.clearance.check(new Uint8Array(0))), NotScannedError);
+    const late = await (await scanner.session({ deadlineMs: 0 })).finish();
+    holds(late.verdict === "ask" && codes(late).includes("incomplete.deadline-passed"));
+    const empty = await (await scanner.session()).finish();
+    same([empty.verdict, incomplete(empty)], ["ask", ["incomplete.malformed"]]);
+    const left = await scanner.session();
+    scanner.close();
+    same(incomplete(await left.finish()), ["incomplete.cancelled"]);
+  },
+
+  async "twenty at once are all answered, each for itself"({ open, files }) {
+    const scanner = await open({ model: true });
+    const pictures = Array.from({ length: 20 }, (_, n) => (n % 2 ? files.testPicture : files.waves));
+    const reports = await Promise.all(pictures.map((picture) => scanner.scan(picture)));
+    same(reports.map(({ verdict }) => verdict), pictures.map((p) => (p === files.waves ? "allow" : "block")));
+    await Promise.all(reports.map((report, n) => report.clearance.check(pictures[n])));
+    scanner.close();
+  },
+
+  async "one more than may wait is busy, and too large is too large"({ open, files }) {
+    const scanner = await open({ waiting: 1, limits: { inputBytes: files.waves.length } });
+    const reports = await Promise.all([1, 2, 3].map(() => scanner.scan(files.waves)));
+    same(reports.map(({ verdict }) => verdict), ["allow", "allow", "ask"]);
+    same(incomplete(reports[2]), ["incomplete.busy"]);
+    const report = await scanner.scan(large(200));
+    same([report.verdict, incomplete(report)], ["ask", ["incomplete.too-many-bytes"]]);
+    scanner.close();
+  },
+
+  async "what is no picture asks, and what is no byte is refused"({ open, files }) {
+    const scanner = await open();
+    same((await scanner.scan(new TextEncoder().encode("no picture"))).verdict, "ask");
+    const cut = await scanner.scan(files.waves.subarray(0, 12_000));
+    holds(cut.verdict === "ask" && codes(cut).includes("incomplete.truncated"));
+    same(await refusal(scanner.scan("a path")), TypeError);
+    same(await refusal(scanner.scan(files.waves, { deadlineMs: "soon" })), TypeError);
+    const scan = scanner.scan(large(3000));
+    scanner.close();
+    same(incomplete(await scan), ["incomplete.cancelled"]);
+    same(await refusal(scanner.scan(files.waves)), Error);
+  },
+
+  async "files that cannot be used are refused with a reason"({ open, files }) {
+    for (const [options, reason] of [
+      [{ lists: [files.waves] }, /not a presend hash list/],
+      [{ lists: [files.demo, files.demo] }, /two lists have the id `demo`/],
+      [{ policy: "nonsense = 1" }, /policy line 1/],
+      [{ models: [{ description: new Blob(["name = 1"]), onnx: files.demo, golden: files.demo }] }, /model.toml: line 1/],
+    ]) {
+      const message = await open(options).then(() => "", (error) => error.message);
+      holds(reason.test(message), message);
+    }
+  },
+
+  async "the hash is that of the command"({ open, files }) {
+    const scanner = await open();
+    const { bits, quality } = await scanner.hash(files.waves);
+    const hex = [...bits].reverse().map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    same(`${hex} ${quality}`, files.wavesHash);
+    same(await scanner.hash(new Uint8Array(3)), null);
+    scanner.close();
+  },
+
+  async "a report that is made JSON shows codes alone"({ open, files }) {
+    const scanner = await open({ model: true });
+    const report = await scanner.scan(files.testPicture);
+    const label = report.findings.find(({ code }) => code === "label.sexual");
+    holds(label.score >= 0 && label.score <= 1);
+    const json = JSON.stringify(report);
+    holds(json.includes("list.exact") && !/score|blake3/.test(json), json);
+    scanner.close();
+  },
+};
+
+/** A bitmap of noise, of `side` x `side` pixels. */
+export function large(side) {
+  const bytes = new Uint8Array(54 + side * side * 3);
+  const header = new DataView(bytes.buffer);
+  header.setUint16(0, 0x424d);
+  header.setUint32(2, bytes.length, true);
+  header.setUint32(10, 54, true);
+  header.setUint32(14, 40, true);
+  header.setInt32(18, side, true);
+  header.setInt32(22, side, true);
+  header.setUint16(26, 1, true);
+  header.setUint16(28, 24, true);
+  let state = 1;
+  for (let at = 54; at < bytes.length; at++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
+}
+
+const codes = (report) => report.findings.map(({ code }) => code);
+
+const incomplete = (report) => codes(report).filter((code) => code.startsWith("incomplete."));
+
+const refusal = (promise) => promise.then(() => null, (error) => error.constructor);
+
+function same(actual, expected) {
+  const [a, e] = [actual, expected].map((value) => (typeof value === "function" ? value : JSON.stringify(value)));
+  if (a !== e) throw new Error(`${a?.name ?? a}\nwhere this is due:\n${e?.name ?? e}`);
+}
+
+function holds(condition, what = "what must hold does not") {
+  if (!condition) throw new Error(what);
+}
