@@ -1,0 +1,225 @@
+// presend in Node and Electron. Native threads scan; what waits for one waits
+// here, where an abort or a deadline reaches it at once. Bytes are copied before
+// `scan` returns, so nobody changes them between the scan and its answer.
+
+"use strict";
+
+const { availableParallelism } = require("node:os");
+const native = require(`../presend.${process.platform}-${process.arch}.node`);
+
+const GRAVITY = ["allow", "warn", "ask", "block"];
+
+class Scanner {
+  #native;
+  #limits;
+  #threads;
+  #waitingLimit;
+  #running = 0;
+  #queue = [];
+
+  /** Use `Scanner.open`. */
+  constructor(opened, threads, { limits = {}, waiting = 64 }) {
+    this.#native = opened;
+    this.#limits = limits;
+    this.#threads = threads;
+    this.#waitingLimit = waiting;
+  }
+
+  static async open({ lists = [], models = [], policy, threads, ...options } = {}) {
+    threads = Math.min(threads ?? Math.min(availableParallelism(), 4), 64);
+    lists = lists.map((list) => (typeof list === "string" ? list : view(list)));
+    return new Scanner(await native.open({ lists, models, policy, threads }), threads, options);
+  }
+
+  async scan(picture, { deadlineMs, signal } = {}) {
+    if (!(deadlineMs === undefined || deadlineMs >= 0)) {
+      throw new TypeError("deadlineMs is milliseconds");
+    }
+    const due = performance.now() + (deadlineMs ?? Infinity);
+    const job = { picture: view(picture), due, cancel: new native.Cancel() };
+    if (signal?.aborted) return this.#notScanned("cancelled");
+    if (this.#running < this.#threads) {
+      this.#running++;
+      return this.#run(job, signal);
+    }
+    if (this.#queue.length >= this.#waitingLimit) return this.#notScanned("busy");
+    job.picture = new Uint8Array(job.picture);
+    const missed = await this.#turn(job, signal);
+    return missed ? this.#notScanned(missed) : this.#run(job, signal);
+  }
+
+  session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
+    const cancel = new native.Cancel();
+    const settings = { ...this.#limits, ...limits };
+    if (deadlineMs !== undefined) settings.deadlineMs = deadlineMs;
+    const session = new Session(this.#native.session(settings, cancel, everyMs, passedOver));
+    if (signal?.aborted) cancel.cancel();
+    signal?.addEventListener("abort", () => cancel.cancel(), { once: true });
+    return session;
+  }
+
+  /**
+   * Scans on one of the threads, and hands it on. The native side copies the bytes
+   * before this returns its promise.
+   */
+  async #run({ picture, due, cancel }, signal) {
+    const abort = () => cancel.cancel();
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    try {
+      const settings = { ...this.#limits };
+      if (due < Infinity) settings.deadlineMs = Math.max(0, due - performance.now());
+      return new Report(await this.#native.scan(picture, settings, cancel));
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      if (this.#queue.length > 0) this.#queue[0].settle();
+      else this.#running--;
+    }
+  }
+
+  /** Waits for a thread; resolves to the reason if it never comes. */
+  #turn(job, signal) {
+    return new Promise((resolve) => {
+      const abort = () => job.settle("cancelled");
+      let timer;
+      job.settle = (missed) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        this.#queue = this.#queue.filter((other) => other !== job);
+        resolve(missed);
+      };
+      signal?.addEventListener("abort", abort);
+      if (job.due < Infinity) {
+        const left = Math.min(job.due - performance.now(), 2 ** 31 - 1);
+        timer = setTimeout(() => job.settle("deadline-passed"), left);
+      }
+      this.#queue.push(job);
+    });
+  }
+
+  #notScanned(reason) {
+    return new Report(this.#native.notScanned(reason));
+  }
+}
+
+class Session {
+  #film;
+  #verdict = "allow";
+  #finished = false;
+  /** Resolves when everything before is done. */
+  #last = Promise.resolve();
+
+  /** Use `scanner.session`. */
+  constructor(film) {
+    this.#film = film;
+  }
+
+  get verdict() {
+    return this.#verdict;
+  }
+
+  isDue(atMs) {
+    return this.#ask(() => this.#film.isDue(atMs));
+  }
+
+  async pushFrame({ data, width, height }, atMs) {
+    const pixels = new Uint8Array(view(data));
+    if (![width * height, width * height * 4].includes(pixels.length) || pixels.length === 0) {
+      throw new TypeError("a frame has one or four bytes a pixel");
+    }
+    return this.#judge(() => this.#film.pushFrame(pixels, width, height, atMs));
+  }
+
+  async pushBytes(piece) {
+    const copied = new Uint8Array(view(piece));
+    return this.#judge(() => this.#film.pushBytes(copied));
+  }
+
+  async finish() {
+    const report = this.#ask(() => this.#film.finish());
+    this.#finished = true;
+    // Should the native side lose what it had found, what followed from it stays.
+    const { verdict, ...rest } = await report;
+    return new Report({ ...rest, verdict: graver(this.#verdict, verdict) });
+  }
+
+  async #judge(ask) {
+    this.#verdict = graver(this.#verdict, await this.#ask(ask));
+    return this.#verdict;
+  }
+
+  async #ask(ask) {
+    if (this.#finished) throw new Error("the session is finished");
+    const answer = this.#last.then(ask);
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+}
+
+function graver(a, b) {
+  return GRAVITY.indexOf(a) < GRAVITY.indexOf(b) ? b : a;
+}
+
+// Logged or turned into JSON, a report shows codes alone: scores and the digest are
+// behind getters and methods, which neither follows.
+
+class Report {
+  constructor({ verdict, findings, clearance, media, frames, inferences, timings }) {
+    this.verdict = verdict;
+    this.findings = findings.map((finding) => new Finding(finding));
+    this.clearance = new Clearance(clearance);
+    this.media = media ?? null;
+    this.frames = frames;
+    this.inferences = inferences;
+    this.timings = timings;
+  }
+
+  get reason() {
+    const [first] = this.findings;
+    return first && GRAVITY.indexOf(first.verdict) > 0 ? first : null;
+  }
+}
+
+class Finding {
+  #score;
+
+  constructor({ score, ...shown }) {
+    Object.assign(this, shown);
+    this.#score = score;
+  }
+
+  get score() {
+    return this.#score;
+  }
+}
+
+class Clearance {
+  #clearance;
+
+  constructor(clearance) {
+    this.#clearance = clearance;
+  }
+
+  check(bytes) {
+    if (!this.#clearance.holds(view(bytes))) throw new NotScannedError();
+  }
+}
+
+class NotScannedError extends Error {
+  name = "NotScannedError";
+
+  constructor() {
+    super("these bytes were not scanned; scan them before sending");
+  }
+}
+
+/** The bytes, not copied unless others may write to them at any time. */
+function view(bytes) {
+  if (bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer) bytes = new Uint8Array(bytes);
+  if (!ArrayBuffer.isView(bytes)) throw new TypeError("a picture is a Buffer, an ArrayBuffer or a view");
+  const { buffer, byteOffset, byteLength } = bytes;
+  const seen = new Uint8Array(buffer, byteOffset, byteLength);
+  return buffer instanceof SharedArrayBuffer ? new Uint8Array(seen) : seen;
+}
+
+module.exports = { Clearance, Finding, NotScannedError, Report, Scanner, Session };

@@ -1,0 +1,122 @@
+//! A session's native side. JavaScript asks one thing at a time, so nobody waits for
+//! the lock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{Object, ToNapiValue, Uint8ArraySlice};
+use napi::{Env, Error, Result};
+use napi_derive::napi;
+use presend::frame::{Frame, Layout};
+use presend::limits::Incomplete;
+use presend::queue::Queue;
+use presend::{Scanner, Session};
+
+use crate::report::Report;
+use crate::{answer, milliseconds};
+
+/// A film or a live picture on its way.
+#[napi]
+pub struct Film {
+    /// None once it is finished, or a panic has ended it.
+    session: Arc<Mutex<Option<Session>>>,
+    queue: Arc<Queue>,
+}
+
+impl Film {
+    pub(crate) fn new(session: Session, queue: Arc<Queue>) -> Self {
+        Self { session: Arc::new(Mutex::new(Some(session))), queue }
+    }
+
+    /// The promise of what `ask` makes of the session, or `lost` where there is none.
+    fn ask<'e, T: ToNapiValue + Send + 'static>(
+        &self,
+        env: &'e Env,
+        ask: impl FnOnce(Session) -> (Option<Session>, T) + Send + 'static,
+        lost: impl FnOnce(&Scanner) -> T + Send + 'static,
+    ) -> Result<Object<'e>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let (session, scanner) = (Arc::clone(&self.session), self.queue.scanner().clone());
+        self.queue.run(move |_| {
+            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+            // What panics is not put back.
+            let asked = session.take().map(|taken| catch_unwind(AssertUnwindSafe(|| ask(taken))));
+            let value = match asked {
+                Some(Ok((left, value))) => {
+                    *session = left;
+                    value
+                }
+                _ => lost(&scanner),
+            };
+            drop(session);
+            answer(deferred, Ok(value));
+        });
+        Ok(promise)
+    }
+
+    fn judge<'e>(
+        &self,
+        env: &'e Env,
+        judge: impl FnOnce(&mut Session) + Send + 'static,
+    ) -> Result<Object<'e>> {
+        let ask = |mut session: Session| {
+            judge(&mut session);
+            let verdict = session.verdict().name();
+            (Some(session), verdict)
+        };
+        self.ask(env, ask, |scanner| scanner.not_scanned(Incomplete::Internal).verdict.name())
+    }
+}
+
+#[napi]
+impl Film {
+    /// Whether a frame of this time, in milliseconds, would be looked at now.
+    #[napi(catch_unwind)]
+    pub fn is_due(&self, at_ms: f64) -> bool {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.as_ref().is_some_and(|session| session.is_due(milliseconds(at_ms)))
+    }
+
+    /// The promise of the verdict after one more frame, which is copied: four bytes a
+    /// pixel (RGBA) or one (luma).
+    ///
+    /// # Errors
+    /// The pixels are not so many, or Node can make no promise.
+    #[napi(catch_unwind)]
+    pub fn push_frame<'e>(
+        &self,
+        env: &'e Env,
+        pixels: Uint8ArraySlice<'_>,
+        width: u32,
+        height: u32,
+        at_ms: f64,
+    ) -> Result<Object<'e>> {
+        let is_luma = pixels.len() as u64 == u64::from(width) * u64::from(height);
+        let layout = if is_luma { Layout::Luma8 } else { Layout::Rgba8 };
+        let frame = Frame::new(width, height, layout, pixels.to_vec());
+        let frame = frame.map_err(|error| Error::from_reason(error.to_string()))?;
+        self.judge(env, move |session| {
+            session.push_frame(&frame, milliseconds(at_ms));
+        })
+    }
+
+    /// The promise of the verdict after more bytes of the file, which are copied.
+    ///
+    /// # Errors
+    /// Node can make no promise.
+    #[napi(catch_unwind)]
+    pub fn push_bytes<'e>(&self, env: &'e Env, piece: Uint8ArraySlice<'_>) -> Result<Object<'e>> {
+        let piece = piece.to_vec();
+        self.judge(env, move |session| session.push_bytes(&piece))
+    }
+
+    /// The promise of the report.
+    ///
+    /// # Errors
+    /// Node can make no promise.
+    #[napi(catch_unwind)]
+    pub fn finish<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        let internal = |scanner: &Scanner| Report::of(&scanner.not_scanned(Incomplete::Internal));
+        self.ask(env, |session| (None, Report::of(&session.finish())), internal)
+    }
+}

@@ -1,0 +1,242 @@
+// What a host relies on, with the official test picture.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { NotScannedError, Scanner } from "presend-node";
+
+const root = process.env.PRESEND_ROOT;
+const file = (name) => path.join(root, name);
+const testPicture = readFileSync(file("tests/data/media/test-picture.png"));
+const waves = readFileSync(file("tests/data/media/waves.jpg"));
+const lists = [file("hashlists/demo/demo.presend")];
+const models = [file("models/nsfwjs-mid-1")];
+
+const open = (options) => Scanner.open({ lists, ...options });
+const codes = (report) => report.findings.map(({ code }) => code);
+const incomplete = (report) => codes(report).filter((code) => code.startsWith("incomplete."));
+
+/** A picture that takes a while: a bitmap of noise, of `side` x `side` pixels. */
+function large(side) {
+  const bytes = Buffer.alloc(54 + side * side * 3);
+  bytes.write("BM");
+  bytes.writeUInt32LE(bytes.length, 2);
+  bytes.writeUInt32LE(54, 10);
+  bytes.writeUInt32LE(40, 14);
+  bytes.writeInt32LE(side, 18);
+  bytes.writeInt32LE(side, 22);
+  bytes.writeUInt16LE(1, 26);
+  bytes.writeUInt16LE(24, 28);
+  let state = 1;
+  for (let at = 54; at < bytes.length; at++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
+}
+
+test("the test picture is blocked by the demonstration list", async () => {
+  const scanner = await open({ models });
+  const report = await scanner.scan(testPicture);
+  assert.equal(report.verdict, "block");
+  assert.equal(report.reason.list, "demo");
+  assert.equal(report.reason.rule, "list.default.exact");
+  assert.deepEqual(report.media, { format: "png", width: 512, height: 512, scale: 1 });
+  assert.ok(codes(report).includes("list.near"));
+  assert.ok(codes(report).includes("label.sexual"));
+});
+
+test("another picture is allowed, and its bytes are cleared", async () => {
+  const scanner = await open({ models });
+  const report = await scanner.scan(waves);
+  assert.equal(report.verdict, "allow");
+  assert.equal(report.reason, null);
+  assert.ok(report.inferences > 0);
+  report.clearance.check(waves);
+  assert.throws(() => report.clearance.check(testPicture), NotScannedError);
+});
+
+test("what the caller does to its buffer afterwards changes nothing", async () => {
+  const scanner = await open({ threads: 1 });
+  const swapped = Buffer.from(testPicture);
+  // The second of the two waits for the thread, and is copied by another hand.
+  const reports = [scanner.scan(swapped), scanner.scan(swapped)];
+  waves.copy(swapped);
+  for (const report of await Promise.all(reports)) {
+    assert.equal(report.verdict, "block");
+    report.clearance.check(testPicture);
+    assert.throws(() => report.clearance.check(swapped), NotScannedError);
+  }
+});
+
+test("the event loop goes on while a picture is scanned", async (t) => {
+  const scanner = await open({ models });
+  let ticks = 0;
+  let running = true;
+  const tick = () => {
+    ticks++;
+    if (running) setImmediate(tick);
+  };
+  setImmediate(tick);
+  const scan = scanner.scan(large(2500));
+  const before = ticks;
+  const report = await scan;
+  running = false;
+  assert.equal(report.media.width, 2500);
+  t.diagnostic(`${ticks - before} ticks of the event loop during a scan of ${Math.round(report.timings.total)} ms`);
+  assert.ok(ticks > before);
+});
+
+test("an abort stops a scan that runs", async () => {
+  const scanner = await open();
+  const picture = large(4000);
+  const whole = await scanner.scan(picture);
+  assert.deepEqual(incomplete(whole), []);
+  const abort = new AbortController();
+  const scan = scanner.scan(picture, { signal: abort.signal });
+  // The thread has begun by then: the scan takes many turns of the loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  abort.abort();
+  const report = await scan;
+  assert.deepEqual(incomplete(report), ["incomplete.cancelled"]);
+  assert.equal(report.verdict, "ask");
+});
+
+test("an abort takes a scan out of the queue", async () => {
+  const scanner = await open({ threads: 1 });
+  const first = scanner.scan(large(3000));
+  let firstIsDone = false;
+  first.then(() => (firstIsDone = true));
+  const abort = new AbortController();
+  const second = scanner.scan(waves, { signal: abort.signal });
+  abort.abort();
+  assert.deepEqual(incomplete(await second), ["incomplete.cancelled"]);
+  assert.equal(firstIsDone, false);
+  const aborted = await scanner.scan(waves, { signal: AbortSignal.abort() });
+  assert.deepEqual(incomplete(aborted), ["incomplete.cancelled"]);
+  assert.throws(() => aborted.clearance.check(waves), NotScannedError);
+  await first;
+});
+
+test("a deadline that has passed asks", async () => {
+  const scanner = await open({ threads: 1 });
+  const report = await scanner.scan(testPicture, { deadlineMs: 0 });
+  assert.equal(report.verdict, "ask");
+  assert.deepEqual(incomplete(report), ["incomplete.deadline-passed"]);
+  // The same for one that waits.
+  const first = scanner.scan(large(3000));
+  const waiting = await scanner.scan(testPicture, { deadlineMs: 0 });
+  assert.deepEqual(incomplete(waiting), ["incomplete.deadline-passed"]);
+  await first;
+});
+
+test("twenty at once are all answered, each for itself", async () => {
+  const scanner = await open({ models });
+  const pictures = Array.from({ length: 20 }, (_, n) => (n % 2 ? testPicture : waves));
+  const reports = await Promise.all(pictures.map((picture) => scanner.scan(picture)));
+  assert.deepEqual(reports.map(({ verdict }) => verdict), pictures.map((p) => (p === waves ? "allow" : "block")));
+  reports.forEach((report, n) => report.clearance.check(pictures[n]));
+});
+
+test("one more than may wait is busy, which asks", async () => {
+  const scanner = await open({ threads: 1, waiting: 1 });
+  const reports = await Promise.all([waves, waves, waves].map((picture) => scanner.scan(picture)));
+  assert.deepEqual(reports.map(({ verdict }) => verdict), ["allow", "allow", "ask"]);
+  assert.deepEqual(incomplete(reports[2]), ["incomplete.busy"]);
+});
+
+test("what is no picture, or too much of one, asks", async () => {
+  const scanner = await open({ limits: { pixels: 100 } });
+  assert.equal((await scanner.scan(Buffer.from("no picture"))).verdict, "ask");
+  assert.deepEqual(incomplete(await scanner.scan(waves)), ["incomplete.too-many-pixels"]);
+  const cut = await (await open()).scan(waves.subarray(0, 12_000));
+  assert.equal(cut.verdict, "ask");
+  assert.deepEqual(incomplete(cut), ["incomplete.truncated"]);
+});
+
+test("views, array buffers and shared memory are all pictures", async () => {
+  const scanner = await open();
+  const { buffer, byteOffset, byteLength } = testPicture;
+  const whole = buffer.slice(byteOffset, byteOffset + byteLength);
+  const shared = new Uint8Array(new SharedArrayBuffer(byteLength));
+  shared.set(testPicture);
+  for (const picture of [whole, new DataView(whole), shared, shared.buffer]) {
+    const report = await scanner.scan(picture);
+    assert.equal(report.verdict, "block");
+    report.clearance.check(testPicture);
+  }
+  await assert.rejects(scanner.scan("a path"), TypeError);
+  await assert.rejects(scanner.scan(waves, { deadlineMs: "soon" }), TypeError);
+});
+
+test("a film is judged frame by frame, and its file is cleared", async () => {
+  const scanner = await open();
+  const session = scanner.session({ everyMs: 1000 });
+  const grey = { data: new Uint8ClampedArray(64 * 64 * 4).fill(128), width: 64, height: 64 };
+  assert.equal(await session.pushFrame(grey, 0), "allow");
+  assert.deepEqual([await session.isDue(500), await session.isDue(1000)], [false, true]);
+  const noise = { data: large(64).subarray(54, 54 + 64 * 64), width: 64, height: 64 };
+  assert.equal(await session.pushFrame(noise, 500), "allow");
+  assert.equal(await session.pushFrame(noise, 1000), "allow");
+  const bytes = Buffer.from(testPicture);
+  const pushed = session.pushBytes(bytes.subarray(0, 5000));
+  const rest = session.pushBytes(bytes.subarray(5000));
+  bytes.fill(0);
+  await Promise.all([pushed, rest]);
+  const report = await session.finish();
+  assert.deepEqual([report.verdict, report.frames, report.reason.rule], ["block", 2, "list.default.exact"]);
+  report.clearance.check(testPicture);
+  assert.throws(() => report.clearance.check(bytes), NotScannedError);
+  await assert.rejects(session.finish(), /finished/);
+  const wrong = { data: new Uint8Array(5), width: 2, height: 2 };
+  await assert.rejects(scanner.session().pushFrame(wrong, 0), TypeError);
+});
+
+test("a session that is aborted, late or empty asks, and no bytes are cleared", async () => {
+  const scanner = await open();
+  const abort = new AbortController();
+  const aborted = scanner.session({ signal: abort.signal });
+  abort.abort();
+  const late = scanner.session({ deadlineMs: 0 });
+  for (const [session, reason] of [[aborted, "cancelled"], [late, "deadline-passed"], [scanner.session(), "malformed"]]) {
+    const report = await session.finish();
+    assert.equal(report.verdict, "ask");
+    assert.ok(incomplete(report).includes(`incomplete.${reason}`));
+    assert.throws(() => report.clearance.check(Buffer.alloc(0)), NotScannedError);
+  }
+});
+
+test("without a list the answer is to ask", async () => {
+  const scanner = await Scanner.open();
+  const report = await scanner.scan(waves);
+  assert.equal(report.verdict, "ask");
+  assert.equal(report.reason.code, "no-data.list");
+});
+
+test("a policy is a preset or a text", async () => {
+  const scanner = await open({ policy: "off" });
+  assert.equal((await scanner.scan(testPicture)).verdict, "allow");
+  await assert.rejects(open({ policy: "nonsense = 1" }), /policy line 1/);
+});
+
+test("files that cannot be used are refused with a reason", async () => {
+  await assert.rejects(Scanner.open({ lists: [waves] }), /not a presend hash list/);
+  await assert.rejects(Scanner.open({ lists: [...lists, ...lists] }), /two lists have the id `demo`/);
+  const folder = mkdtempSync(path.join(tmpdir(), "presend-"));
+  writeFileSync(path.join(folder, "model.toml"), "name = 1");
+  await assert.rejects(Scanner.open({ models: [folder] }), /model.toml: line 1/);
+  rmSync(folder, { recursive: true });
+});
+
+test("a report that is logged shows codes alone", async () => {
+  const scanner = await open({ models });
+  const report = await scanner.scan(testPicture);
+  const label = report.findings.find(({ code }) => code === "label.sexual");
+  assert.ok(label.score >= 0 && label.score <= 1);
+  const logged = inspect(report, { depth: 10 }) + JSON.stringify(report);
+  assert.ok(logged.includes("list.exact"));
+  assert.doesNotMatch(logged, /score|blake3|digest: (?!\d)/);
+});
