@@ -1,0 +1,1 @@
+fn main() { let _ = matrix_sdk::Client::builder(); }
