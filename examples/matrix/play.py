@@ -9,6 +9,8 @@ the server and the clients have kept.
 import argparse
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,8 +58,34 @@ def rust(target: Path) -> list[str]:
     return [str(target / "matrix" / "debug" / "presend-matrix")]
 
 
+def javascript(target: Path, binding: str, package: str) -> Path:
+    """Where the JavaScript hosts are installed, with a binding as npm would have it."""
+    subprocess.run([ROOT / "bindings" / binding / "build"], check=True)
+    stage = target / "ci" / "matrix-js"
+    shutil.copytree(HERE / "js", stage, dirs_exist_ok=True)
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"], cwd=stage, check=True)
+    for built in ("node/presend-node", "web/presend-web"):
+        link = stage / "node_modules" / Path(built).name
+        link.unlink(missing_ok=True)
+        if (target / built).exists():
+            link.symlink_to(target / built)
+    assert (stage / "node_modules" / package).exists(), f"{binding} did not build {package}"
+    return stage
+
+
+def node(target: Path) -> list[str]:
+    return ["node", str(javascript(target, "node", "presend-node") / "node.mjs")]
+
+
+def chromium(target: Path) -> list[str]:
+    if not shutil.which("chromium"):
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium"], check=True)
+    return ["node", str(javascript(target, "web", "presend-web") / "chromium.mjs")]
+
+
 # What builds a host and gives its command; whether its client keeps what it sends, in the clear, on the device.
-HOSTS = {"rust": (rust, True)}
+HOSTS = {"rust": (rust, True), "node": (node, False), "chromium": (chromium, False)}
 
 
 def write_plan(folder: Path, synapse: Synapse, host: str) -> Path:
@@ -105,7 +133,8 @@ def play(host: str, command: list[str], plan: Path) -> dict[str, Path]:
     """The plaintext behind every file that the server must have from this host."""
     sent = plan.parent / "pictures"
     stored = {}
-    playing = subprocess.Popen([*command, plan], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "CHROMIUM": shutil.which("chromium") or ""}
+    playing = subprocess.Popen([*command, plan], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         def told():
             line = playing.stdout.readline()

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +23,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::bytes::{Input, Unread, read};
 use crate::compute;
+use crate::guard::or_internal;
 use crate::limits::{CancelToken, Limits, gather};
 use crate::scanner::named;
 
@@ -205,8 +205,8 @@ pub(crate) fn hash_many(
     };
     let (fidelity, limits) = (named(fidelity)?, gather(limits, deadline_ms, cancel)?);
     let look = |item, input| {
-        catch_unwind(AssertUnwindSafe(|| look(item, input, fidelity, &limits)))
-            .unwrap_or_else(|_| given_up(item, Incomplete::Internal))
+        let look = || look(item, input, fidelity, &limits);
+        or_internal(look, |reason| given_up(item, reason))
     };
     let next = |item: u64| {
         if limits.cancel.is_cancelled() {

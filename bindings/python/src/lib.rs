@@ -9,16 +9,16 @@
 #[cfg(panic = "abort")]
 compile_error!("a panic must become a finding: build with panic = \"unwind\"");
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use presend::limits::Incomplete;
 use pyo3::prelude::*;
 
 mod bytes;
+mod guard;
 mod hash;
 mod limits;
 mod report;
 mod scanner;
+mod session;
 
 /// What `presend/__init__.py` gives its users; `_presend.pyi` describes it.
 #[pymodule]
@@ -31,6 +31,8 @@ mod _presend {
     use crate::report::{Clearance, Finding, Media, NotScanned, Report, Timings};
     #[pymodule_export]
     use crate::scanner::{Error, Policy, Scanner};
+    #[pymodule_export]
+    use crate::session::Session;
 }
 
 /// Computes without the interpreter; a panic becomes what `internal` makes of it.
@@ -39,7 +41,5 @@ fn compute<T: Send>(
     work: impl FnOnce() -> T + Send,
     internal: impl FnOnce(Incomplete) -> T + Send,
 ) -> T {
-    py.detach(|| {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| internal(Incomplete::Internal))
-    })
+    py.detach(|| guard::or_internal(work, internal))
 }

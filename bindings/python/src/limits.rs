@@ -1,9 +1,8 @@
 //! What one scan may spend, and the way to stop it.
 
-use std::time::Duration;
-
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::session::time;
 
 /// The largest input, picture, animation and memory that a scan takes on.
 #[pyclass(frozen, module = "presend")]
@@ -90,12 +89,7 @@ pub(crate) fn gather(
     deadline_ms: Option<f64>,
     cancel: Option<&CancelToken>,
 ) -> PyResult<presend::Limits> {
-    let time = match deadline_ms {
-        None => None,
-        Some(ms) => Some(Duration::try_from_secs_f64(ms / 1000.0).map_err(|_| {
-            PyValueError::new_err("deadline_ms is a number of milliseconds, 0 or more")
-        })?),
-    };
+    let time = deadline_ms.map(time).transpose()?;
     Ok(presend::Limits {
         time,
         cancel: cancel.map(|token| token.0.clone()).unwrap_or_default(),

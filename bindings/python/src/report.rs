@@ -1,5 +1,6 @@
 //! The answer to one scan, as Python objects that are safe to log.
 
+use std::iter::from_fn;
 use std::time::Duration;
 
 use presend::verdict::{Judged, Match};
@@ -7,7 +8,7 @@ use presend::{Finding as Found, verdict};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyIterator};
 
 use crate::bytes::Bytes;
 
@@ -148,6 +149,25 @@ impl Clearance {
             || self.0.check(bytes.as_ref()).map_err(|error| error.to_string()),
             |_| Err("the check was given up".into()),
         );
+        checked.map_err(NotScanned::new_err)
+    }
+
+    fn check_pieces(&self, py: Python<'_>, pieces: &Bound<'_, PyAny>) -> PyResult<()> {
+        let pieces: Py<PyIterator> = pieces.try_iter()?.unbind();
+        let mut raised = None;
+        let next = || {
+            let fetched = Python::attach(|py| {
+                let piece = pieces.bind(py).clone().next()?;
+                Some(piece.and_then(|piece| Bytes::of(&piece)))
+            });
+            fetched?.map_err(|error| raised = Some(error)).ok()
+        };
+        let checked = crate::compute(
+            py,
+            || self.0.check_pieces(from_fn(next)).map_err(|error| error.to_string()),
+            |_| Err("the check was given up".into()),
+        );
+        raised.map_or(Ok(()), Err)?;
         checked.map_err(NotScanned::new_err)
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use presend::hash::views::ViewSet;
 use presend::media::Fidelity;
+use presend::session::Settings;
 use presend::{Classifier, HashList, Model, Runtime, Verdict};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -15,6 +16,7 @@ use crate::bytes::{Bytes, pixels};
 use crate::compute;
 use crate::limits::{CancelToken, Limits, gather};
 use crate::report::Report;
+use crate::session::{Session, time};
 
 create_exception!(presend, Error, PyValueError);
 
@@ -94,6 +96,21 @@ impl Scanner {
         let report = compute(py, scan, |reason| self.0.not_scanned(reason));
         // The frames ended early: this report speaks of some of them only.
         raised.map_or(Ok(report.into()), Err)
+    }
+
+    #[pyo3(signature = (
+        *, every_ms=1000.0, passed_over=120, deadline_ms=None, cancel=None, limits=None
+    ))]
+    fn session(
+        &self,
+        every_ms: f64,
+        passed_over: u32,
+        deadline_ms: Option<f64>,
+        cancel: Option<&CancelToken>,
+        limits: Option<&Limits>,
+    ) -> PyResult<Session> {
+        let settings = Settings { every: time(every_ms)?, passed_over };
+        Ok(Session::begin(&self.0, settings, &gather(limits, deadline_ms, cancel)?))
     }
 
     fn reload(&self, list: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -62,6 +62,18 @@ class Scanner:
         Raises ValueError or TypeError for what is no such array, and what the iterable raises.
         """
 
+    def session(
+        self,
+        *,
+        every_ms: float = 1000.0,
+        passed_over: int = 120,
+        deadline_ms: float | None = None,
+        cancel: CancelToken | None = None,
+        limits: Limits | None = None,
+    ) -> Session:
+        """Begins a film or a live picture. Looks at the first frame, at one every so often, after so many in a row that
+        were passed over, and at the last. `deadline_ms` and `limits` are for the whole session."""
+
     def reload(self, list: str | PathLike[str] | bytes) -> None:
         """Takes a later edition of a list; scans that run end with the one they began with. Raises Error."""
 
@@ -72,6 +84,26 @@ class Scanner:
     @property
     def models(self) -> list[tuple[str, str]]:
         """Name and version."""
+
+@final
+class Session:
+    """One film or live picture on its way. Frames come in order; every call after finish raises ValueError."""
+
+    def is_due(self, at_ms: float) -> bool:
+        """Whether a frame of this time would be looked at now, for a host whose frames are dear to convert."""
+
+    def push_frame(self, frame: Buffer, at_ms: float) -> Verdict:
+        """Takes the next frame, as Scanner.scan_frames has them, shown so long after the start; the verdict so far."""
+
+    def push_bytes(self, piece: Buffer) -> Verdict:
+        """Reads the next bytes of the file, as it would be sent: its report then clears them."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """So far; it never becomes milder."""
+
+    def finish(self) -> Report:
+        """Looks at the last frame, and ends. Without the file's bytes the clearance refuses all."""
 
 @final
 class Policy:
@@ -155,6 +187,9 @@ class Clearance:
 
     def check(self, data: Buffer) -> None:
         """Just before encrypting: raises NotScanned for any bytes but the scanned ones."""
+
+    def check_pieces(self, pieces: Iterable[Buffer]) -> None:
+        """The same for a file in pieces. Encrypt nothing of it before this has seen all."""
 
     @property
     def blake3(self) -> bytes | None:
