@@ -4,14 +4,13 @@
 import { Attachment, EncryptedAttachment } from "@matrix-org/matrix-sdk-crypto-wasm";
 import * as matrix from "matrix-js-sdk";
 
-/** Keeps its keys in IndexedDB where there is one, under a name of its own. */
-export async function logIn(baseUrl, { user, password }) {
+/** Keeps its keys on the device or in memory alone: IndexedDB has room for one person. */
+export async function logIn(baseUrl, { user, password }, useIndexedDB) {
   const { access_token: accessToken, device_id: deviceId } = await matrix
     .createClient({ baseUrl })
     .loginRequest({ type: "m.login.password", identifier: { type: "m.id.user", user }, password });
   const client = matrix.createClient({ baseUrl, accessToken, deviceId, userId: user });
-  const useIndexedDB = typeof indexedDB !== "undefined";
-  await client.initRustCrypto({ useIndexedDB, cryptoDatabasePrefix: user });
+  await client.initRustCrypto({ useIndexedDB });
   const ready = until(client, matrix.ClientEvent.Sync, (state) => state === "PREPARED");
   await client.startClient();
   await ready;

@@ -10,8 +10,8 @@ import { Inbox, logIn, room } from "./person.mjs";
  */
 export async function play(plan, { scanner, files, memory, tell }) {
   logger.setLevel("silent");
-  const alice = await logIn(plan.homeserver, plan.alice);
-  const bob = await logIn(plan.homeserver, plan.bob);
+  const alice = await logIn(plan.homeserver, plan.alice, "indexedDB" in globalThis);
+  const bob = await logIn(plan.homeserver, plan.bob, false);
   const id = await room(alice, bob);
   const outbox = new Outbox(scanner, alice, id);
   const inbox = new Inbox(bob, id);
