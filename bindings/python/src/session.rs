@@ -58,8 +58,8 @@ impl Session {
                 },
                 Err,
             );
+            let so_far = running.verdict();
             Some(worked.unwrap_or_else(|_| {
-                let so_far = running.verdict();
                 *state = State::Lost(so_far);
                 self.lost(so_far).verdict
             }))
