@@ -3,6 +3,8 @@
 Nothing leaves the device: there is no network code. See Scanner to check, and hash_many to hash.
 """
 
+from typing import Literal
+
 from ._presend import (
     CancelToken,
     Clearance,
@@ -22,10 +24,17 @@ from ._presend import (
     hash_many,
 )
 
+Verdict = Literal["allow", "warn", "ask", "block"]
+"""What the host does with a picture, mildest first."""
+
+Fidelity = Literal["fast", "full"]
+"""How much of a large JPEG or PNG file is decoded: as much as a hash and a classifier need, or every pixel."""
+
 __all__ = [
     "CancelToken",
     "Clearance",
     "Error",
+    "Fidelity",
     "Finding",
     "Hash",
     "Hashes",
@@ -37,6 +46,7 @@ __all__ = [
     "Scanner",
     "Session",
     "Timings",
+    "Verdict",
     "hash",
     "hash_many",
 ]

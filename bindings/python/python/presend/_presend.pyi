@@ -3,12 +3,38 @@ any other buffer (bytearray, memoryview, mmap, a NumPy or Arrow array of uint8) 
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, Protocol, TypeAlias, final
 
 from typing_extensions import Buffer
 
-Verdict: TypeAlias = Literal["allow", "warn", "ask", "block"]
-Fidelity: TypeAlias = Literal["fast", "full"]
+from . import Fidelity, Verdict
+
+__all__ = [
+    "CancelToken",
+    "Clearance",
+    "Error",
+    "Finding",
+    "Hash",
+    "Hashes",
+    "Limits",
+    "Media",
+    "NotScanned",
+    "Policy",
+    "Report",
+    "Scanner",
+    "Session",
+    "Timings",
+    "hash",
+    "hash_many",
+]
+
+class _Array(Protocol):
+    """What NumPy's arrays are before Python 3.12 has a name for whatever lends a buffer."""
+
+    @property
+    def __array_interface__(self) -> Any: ...
+
+_Lends: TypeAlias = Buffer | _Array
 
 class Error(ValueError):
     """A list, a model or a policy cannot be used; the message says what to do."""
@@ -23,8 +49,8 @@ class Scanner:
     def __new__(
         cls,
         *,
-        lists: Sequence[str | PathLike[str] | bytes] = [],
-        models: Sequence[str | PathLike[str]] = [],
+        lists: Sequence[str | PathLike[str] | bytes] = ...,
+        models: Sequence[str | PathLike[str]] = ...,
         policy: Policy | None = None,
         views: Literal[1, 9, 25] = 9,
         fidelity: Fidelity = "fast",
@@ -36,7 +62,7 @@ class Scanner:
 
     def scan(
         self,
-        data: Buffer,
+        data: _Lends,
         *,
         deadline_ms: float | None = None,
         cancel: CancelToken | None = None,
@@ -49,8 +75,8 @@ class Scanner:
 
     def scan_frames(
         self,
-        data: Buffer,
-        frames: Iterable[Buffer],
+        data: _Lends,
+        frames: Iterable[_Lends],
         *,
         deadline_ms: float | None = None,
         cancel: CancelToken | None = None,
@@ -92,10 +118,10 @@ class Session:
     def is_due(self, at_ms: float) -> bool:
         """Whether a frame of this time would be looked at now, for a host whose frames are dear to convert."""
 
-    def push_frame(self, frame: Buffer, at_ms: float) -> Verdict:
+    def push_frame(self, frame: _Lends, at_ms: float) -> Verdict:
         """Takes the next frame, as Scanner.scan_frames has them, shown so long after the start; the verdict so far."""
 
-    def push_bytes(self, piece: Buffer) -> Verdict:
+    def push_bytes(self, piece: _Lends) -> Verdict:
         """Reads the next bytes of the file, as it would be sent: its report then clears them."""
 
     @property
@@ -185,10 +211,10 @@ class Finding:
 class Clearance:
     """Proof of which bytes a report speaks of."""
 
-    def check(self, data: Buffer) -> None:
+    def check(self, data: _Lends) -> None:
         """Just before encrypting: raises NotScanned for any bytes but the scanned ones."""
 
-    def check_pieces(self, pieces: Iterable[Buffer]) -> None:
+    def check_pieces(self, pieces: Iterable[_Lends]) -> None:
         """The same for a file in pieces. Encrypt nothing of it before this has seen all."""
 
     @property
