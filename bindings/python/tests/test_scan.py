@@ -1,6 +1,8 @@
 """What Scanner promises."""
 
+import asyncio
 import gc
+import itertools
 import mmap
 import threading
 from pathlib import Path
@@ -122,6 +124,26 @@ def test_another_thread_runs_during_a_scan_and_can_cancel_it(scanner):
     report = scanner.scan_frames(b"", frames(), cancel=token, limits=limits)
     other.join()
     assert (ticks, report.reason.code) == (1, "incomplete.cancelled")
+
+
+def test_an_event_loop_ticks_during_a_scan(scanner):
+    # Only a loop that goes on can end this scan.
+    token, frame = presend.CancelToken(), np.zeros((64, 64), np.uint8)
+    limits = presend.Limits(frames=2**32 - 1, pixels=2**63)
+
+    async def send():
+        frames = itertools.repeat(frame)
+        scan = asyncio.create_task(asyncio.to_thread(scanner.scan_frames, b"", frames, cancel=token, limits=limits))
+        ticks = 0
+        while not scan.done():
+            await asyncio.sleep(0.001)
+            ticks += 1
+            if ticks == 100:
+                token.cancel()
+        return ticks, await scan
+
+    ticks, report = asyncio.run(send())
+    assert ticks >= 100 and report.reason.code == "incomplete.cancelled"
 
 
 def test_frames_of_the_host_are_scanned(scanner):
