@@ -193,3 +193,11 @@ def test_a_mapped_batch_keeps_its_other_columns():
     assert ids.count("a") == ids.count("c") == 2 and ids.count("b") > 2
     assert mapped.column("fault").to_pylist().count("unsupported.other.unknown") == 2
     assert hash_column(batch, "content", threads=1).equals(mapped.slice(0, len(mapped) // 2).combine_chunks())
+
+
+def test_empty_batches_and_nulls_are_mapped():
+    empty = pa.record_batch({"id": pa.array([], pa.string()), "content": pa.array([], pa.binary())})
+    assert hash_column(empty, "content").num_rows == 0
+    null = pa.record_batch({"id": ["a"], "content": pa.array([None], pa.binary())})
+    (row,) = hash_column(null, "content").to_pylist()
+    assert (row["id"], row["pdq"], row["fault"]) == ("a", None, "null")
