@@ -77,6 +77,18 @@ def test_a_batch_of_decoded_pixels_is_read():
     assert presend.hash_many(luma).pdq == b"".join(reference(np.dstack([p] * 3))[0] for p in luma)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pixels_of_every_layout_are_read(channels):
+    rgb = pixels(DATA / "vectors" / "waves.png")
+    luma = np.asarray(Image.fromarray(rgb).convert("L"))
+    opaque = np.full_like(luma, 255)
+    array = {1: luma[..., None], 2: np.dstack([luma, opaque]), 3: rgb, 4: np.dstack([rgb, opaque])}[channels]
+    assert array.shape == (480, 640, channels)
+    (hashed,), fault = presend.hash(array)
+    assert fault is None
+    assert hashed.pdq == reference(rgb if channels > 2 else np.dstack([luma] * 3))[0]
+
+
 def test_every_frame_and_background_has_a_row():
     with (DATA / "modes" / "modes.csv").open() as rows:
         expected = {}
@@ -116,8 +128,8 @@ def test_limits_and_a_deadline_are_for_each_item():
         ({"limits": presend.Limits(pixels=100)}, "incomplete.too-many-pixels"),
     ]:
         assert presend.hash_many([file, pixels(file)], **options).faults[0] == (0, code)
-    many = presend.Limits(pixels=641 * 427)
-    assert presend.hash_many([pixels(file)[:427, :641]] * 4, limits=many).faults == []
+    many = presend.Limits(pixels=640 * 480)
+    assert presend.hash_many([pixels(file)] * 4, limits=many).faults == []
 
 
 def test_a_cancel_ends_it_early():
