@@ -49,6 +49,9 @@
 //! - `log`: taking only lists that a public log holds ([`update::log`]).
 //! - `publish`: building lists from feed rows ([`publish`]). A client does not
 //!   need it.
+//!
+//! A panic in a codec becomes a finding, which needs `panic = "unwind"`: where an
+//! application aborts, that scan ends it.
 
 pub mod classify;
 pub mod frame;

@@ -463,18 +463,20 @@ impl Scan {
         self.blake3.is_some_and(|digest| digest[0] < 256u16.div_ceil(DRAWN) as u8)
     }
 
-    /// Classifies every pixel of a picture, in place of its means.
+    /// Classifies every pixel of a picture, in place of its means; what they have
+    /// shown stands until all of it is done.
     fn look_again(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let budget = &*Arc::clone(&self.budget);
         let mut frames = media::open(bytes, budget)?;
-        self.looks.forget();
+        let mut again = self.looks.again();
         while let Some(frame) = timed(budget, &mut self.timings.decode, || frames.next()) {
             let frame = frame?;
             if let Some(media) = &mut self.media {
                 media.scale = frame.scale();
             }
-            self.looks.look_at(&frame, backgrounds(&frame))?;
+            again.look_at(&frame, backgrounds(&frame))?;
         }
+        self.looks = again;
         Ok(())
     }
 

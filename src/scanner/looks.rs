@@ -44,9 +44,10 @@ impl Looks {
         self.scanner.classifiers.iter().any(|classifier| self.scanner.is_needed(classifier))
     }
 
-    /// Forgets what it has seen, for another look at the same.
-    pub(super) fn forget(&mut self) {
-        self.classified.fill(Classified::default());
+    /// Another look at the same.
+    pub(super) fn again(&self) -> Self {
+        let Self { inferences, time, .. } = *self;
+        Self { inferences, time, ..Self::new(&self.scanner, &self.budget) }
     }
 
     pub(super) fn look_at(

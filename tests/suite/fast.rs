@@ -1,10 +1,14 @@
 //! A fast scan reads large JPEG files at a part of their size, and all of what is
 //! doubtful.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use presend::frame::Background;
 use presend::hash::PerceptualHash;
 use presend::hash::pdq::Pdq;
-use presend::limits::{Budget, Incomplete};
+use presend::limits::{Budget, Clock, Incomplete};
 use presend::media::{self, Fault, Fidelity};
 use presend::{Classifier, Limits, Model, Policy, Report, Runtime, Scanner};
 
@@ -126,12 +130,16 @@ fn damage_is_told_as_the_whole_decode_tells_it() {
 
 /// A scan of that file by a model of colours, with a rule for one of them.
 fn scan(bytes: &[u8], fidelity: Fidelity, rule: &str) -> Report {
+    scanner(fidelity, rule).scan(bytes, &Limits::default())
+}
+
+fn scanner(fidelity: Fidelity, rule: &str) -> Scanner {
     let model = Model::read(&root("tests/data/models/mean-colour-1")).expect("a model");
     let classifier = Classifier::open(&model, &Runtime::embedded()).expect("it opens");
     let rules = String::from_utf8(read(root("src/policy/default.toml"))).expect("text");
     let policy = Policy::parse(&(rules + rule)).expect("a policy");
     let scanner = Scanner::builder().classifier(classifier).policy(policy).fidelity(fidelity);
-    scanner.build().expect("one model").scan(bytes, &Limits::default())
+    scanner.build().expect("one model")
 }
 
 #[test]
@@ -175,6 +183,38 @@ fn a_score_near_a_threshold_is_looked_at_again_in_full() {
     }
     let far = scan(&bytes, Fidelity::Fast, &rule(score + 0.051));
     assert_eq!((scale(&far), far.inferences), (8, 1));
+}
+
+#[test]
+fn a_second_look_that_breaks_off_leaves_what_the_first_has_seen() {
+    let bytes = read(root("tests/data/reduced/eighth-420.jpg"));
+    let seen = |report: &Report| {
+        let labels = report.findings.iter().filter_map(|judged| match &judged.finding {
+            presend::Finding::Label { label, score, .. } if label == "red" => Some(*score),
+            _ => None,
+        });
+        labels.collect::<Vec<_>>()
+    };
+    let rule = |at: f32| format!("[label.red]\nwarn = {at}\n");
+    let first = seen(&scan(&bytes, Fidelity::Fast, &rule(1.0)));
+    let scanner = scanner(Fidelity::Fast, &rule(first[0] - 0.01));
+    // Time passes with every look at the clock; each scan ends a little later.
+    let mut broken_off = 0;
+    for ticks in (0..).step_by(5) {
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = Clock::new(move || Duration::from_millis(now.fetch_add(1, Ordering::Relaxed)));
+        let time = Some(Duration::from_millis(ticks));
+        let report = scanner.scan(&bytes, &Limits { clock, time, ..Limits::default() });
+        let late = presend::Finding::Incomplete(Incomplete::DeadlinePassed);
+        if report.findings.iter().all(|judged| judged.finding != late) {
+            break;
+        }
+        if report.inferences > 0 {
+            broken_off += 1;
+            assert_eq!(seen(&report), first, "after {ticks} looks at the clock");
+        }
+    }
+    assert!(broken_off > 0);
 }
 
 #[test]
