@@ -123,9 +123,10 @@ fn scanner(plan: &Plan) -> Result<Scanner, Failure> {
 async fn play(step: &Step, outbox: &Outbox, inbox: &mut Inbox) -> Result<Value, Failure> {
     let picture = step.send.picture()?;
     let scanned = outbox.scan(&picture).await?;
+    let mut played = told(scanned.gravest());
     let mut asked = false;
     let mut swapped = Ok(());
-    let decided = Outbox::decide(&scanned, |_| {
+    let decided = Outbox::decide(scanned, |_| {
         asked = true;
         if let Some(other) = &step.swap {
             swapped = fs::copy(other, &picture.file).map(drop);
@@ -134,7 +135,7 @@ async fn play(step: &Step, outbox: &Outbox, inbox: &mut Inbox) -> Result<Value, 
     });
     swapped?;
     let sent = match decided {
-        Ok(()) => outbox.send(&picture, &scanned).await,
+        Ok(may_go) => outbox.send(&picture, &may_go).await,
         Err(reason) => Err(reason),
     };
     let (outcome, files) = match sent {
@@ -144,7 +145,6 @@ async fn play(step: &Step, outbox: &Outbox, inbox: &mut Inbox) -> Result<Value, 
         Err(NotSent::NotScanned(_)) => ("refused", vec![]),
         Err(failure) => return Err(failure.into()),
     };
-    let mut played = told(scanned.gravest());
     played["step"] = json!(step.name);
     played["outcome"] = json!(outcome);
     played["asked"] = json!(asked);
@@ -165,16 +165,15 @@ fn told(report: &Report) -> Value {
 /// its report alone.
 async fn album(album: &[Outgoing], outbox: &Outbox, inbox: &mut Inbox) -> Result<Value, Failure> {
     let before = Memory::reset()?;
-    let mut cleared = Vec::new();
+    let mut decided = Vec::new();
     for send in album {
         let picture = send.picture()?;
         let scanned = outbox.scan(&picture).await?;
-        Outbox::decide(&scanned, |_| false)?;
-        cleared.push((picture, scanned));
+        decided.push((picture, Outbox::decide(scanned, |_| false)?));
     }
     let scanned = before.grown()?;
-    for (picture, scanned) in &cleared {
-        outbox.queue(picture, scanned).await?;
+    for (picture, may_go) in &decided {
+        outbox.queue(picture, may_go).await?;
     }
     let mut files = Vec::new();
     for _ in album {

@@ -31,6 +31,9 @@ pub(crate) struct Picture {
 /// What was scanned of a picture: the file's report, then the thumbnail's.
 pub(crate) struct Scanned(Vec<Report>);
 
+/// A picture that may go on: only [`Outbox::decide`] makes one.
+pub(crate) struct MayGo(Scanned);
+
 /// Why a picture was not sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSent {
@@ -84,32 +87,32 @@ impl Outbox {
     /// Whether the picture may go on. `ask` shows the person why it might not, and
     /// is the only place where time passes.
     pub(crate) fn decide(
-        scanned: &Scanned,
+        scanned: Scanned,
         ask: impl FnOnce(&Report) -> bool,
-    ) -> Result<(), NotSent> {
+    ) -> Result<MayGo, NotSent> {
         let report = scanned.gravest();
         let goes_on = match report.verdict {
             Verdict::Allow => true,
             Verdict::Warn | Verdict::Ask => ask(report),
             Verdict::Block => return Err(NotSent::Blocked),
         };
-        if goes_on { Ok(()) } else { Err(NotSent::Declined) }
+        if goes_on { Ok(MayGo(scanned)) } else { Err(NotSent::Declined) }
     }
 
     /// Encrypts, uploads and sends it.
     pub(crate) async fn send(
         &self,
         picture: &Picture,
-        scanned: &Scanned,
+        may_go: &MayGo,
     ) -> Result<OwnedEventId, NotSent> {
-        let (file, config) = cleared(picture, scanned)?;
+        let (file, config) = cleared(picture, may_go)?;
         let name = name(&picture.file);
         Ok(self.room.send_attachment(name, &picture.content_type, file, config).await?.event_id)
     }
 
     /// Puts it into the SDK's send queue, which keeps it across restarts.
-    pub(crate) async fn queue(&self, picture: &Picture, scanned: &Scanned) -> Result<(), NotSent> {
-        let (file, config) = cleared(picture, scanned)?;
+    pub(crate) async fn queue(&self, picture: &Picture, may_go: &MayGo) -> Result<(), NotSent> {
+        let (file, config) = cleared(picture, may_go)?;
         let (name, kind) = (name(&picture.file), picture.content_type.clone());
         self.room.send_queue().send_attachment(name, kind, file, config).await?;
         Ok(())
@@ -117,8 +120,11 @@ impl Outbox {
 }
 
 /// The very bytes that were scanned, for the SDK to take over.
-fn cleared(picture: &Picture, scanned: &Scanned) -> Result<(Vec<u8>, AttachmentConfig), NotSent> {
-    let mut reports = scanned.0.iter();
+fn cleared(
+    picture: &Picture,
+    MayGo(Scanned(reports)): &MayGo,
+) -> Result<(Vec<u8>, AttachmentConfig), NotSent> {
+    let mut reports = reports.iter();
     let mut read = |path: &Path| {
         let bytes = fs::read(path)?;
         reports.next().ok_or(NotScanned)?.clearance.check(&bytes)?;

@@ -34,8 +34,9 @@ export class Outbox {
     return reports;
   }
 
-  /** Encrypts, uploads and sends it; resolves to the event's id. */
-  async send(picture, reports) {
+  /** Encrypts, uploads and sends what `decide` let go; resolves to the event's id. */
+  async send(picture, mayGo) {
+    const reports = MayGo.reports(mayGo);
     // All of them, before the first is encrypted.
     const cleared = [];
     for (const [index, file] of files(picture).entries()) {
@@ -65,11 +66,25 @@ export class Outbox {
   }
 }
 
+/** A picture that may go on: only `decide` makes one. */
+class MayGo {
+  #reports;
+
+  constructor(reports) {
+    this.#reports = reports;
+  }
+
+  static reports(mayGo) {
+    return mayGo.#reports;
+  }
+}
+
 /** Throws unless the picture may go on. `ask` shows the person why it might not. */
 export async function decide(reports, ask) {
   const report = gravest(reports);
   if (report.verdict === "block") throw new NotSent("blocked");
   if (report.verdict !== "allow" && !(await ask(report))) throw new NotSent("declined");
+  return new MayGo(reports);
 }
 
 const VERDICTS = ["allow", "warn", "ask", "block"];

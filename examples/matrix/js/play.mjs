@@ -39,8 +39,8 @@ export async function play(plan, { scanner, files, memory, tell }) {
     const { verdict, reason } = gravest(reports);
     const told = { step: step.name, verdict, code: reason?.code ?? null, rule: reason?.rule ?? null };
     try {
-      await decide(reports, ask);
-      const event = await outbox.send(outgoing, reports);
+      const mayGo = await decide(reports, ask);
+      const event = await outbox.send(outgoing, mayGo);
       const received = await inbox.next();
       if (received.event !== event) throw new Error("another picture arrived");
       return { ...told, asked, outcome: "sent", files: received.files };
@@ -54,14 +54,13 @@ export async function play(plan, { scanner, files, memory, tell }) {
   // report alone.
   async function playAlbum(album) {
     await memory.reset();
-    const scanned = [];
+    const decided = [];
     for (const outgoing of album) {
       const reports = await outbox.scan(outgoing);
-      await decide(reports, () => false);
-      scanned.push([outgoing, reports]);
+      decided.push([outgoing, await decide(reports, () => false)]);
     }
     const toScan = await memory.grown();
-    for (const [outgoing, reports] of scanned) await outbox.send(outgoing, reports);
+    for (const [outgoing, mayGo] of decided) await outbox.send(outgoing, mayGo);
     const arrived = [];
     while (arrived.length < album.length) arrived.push(await inbox.next());
     return {
