@@ -4,6 +4,7 @@ The server compresses what it can and sends the cache headers that docs/operatin
 """
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -102,11 +103,18 @@ def follow(folder, url, update):
 
 
 def show(folder, state):
-    """Puts a state of the fixtures in place, new names first, as any publisher's copy should."""
+    """Puts a state of the fixtures in place, new names first, as any publisher's copy should.
+
+    nginx makes its tags of a file's time and length, and the files of one checkout have one time; those of two releases
+    do not.
+    """
+    timestamp = folder / "www/metadata/timestamp.json"
+    later = max(time.time(), timestamp.stat().st_mtime + 1 if timestamp.exists() else 0)
     for name in ("base", state):
         for part in ("targets", "metadata"):
             if (DATA / name / part).is_dir():
                 shutil.copytree(DATA / name / part, folder / "www" / part, dirs_exist_ok=True)
+    os.utime(timestamp, (later, later))
 
 
 def certificates(folder):
