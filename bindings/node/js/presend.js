@@ -32,9 +32,7 @@ class Scanner {
   }
 
   async scan(picture, { deadlineMs, signal } = {}) {
-    if (!(deadlineMs === undefined || deadlineMs >= 0)) {
-      throw new TypeError("deadlineMs is milliseconds");
-    }
+    check({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
     const job = { picture: view(picture), due, cancel: new native.Cancel() };
     if (signal?.aborted) return this.#notScanned("cancelled");
@@ -49,6 +47,7 @@ class Scanner {
   }
 
   session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
+    check({ deadlineMs, signal });
     const cancel = new native.Cancel();
     const settings = { ...this.#limits, ...limits };
     if (deadlineMs !== undefined) settings.deadlineMs = deadlineMs;
@@ -211,6 +210,14 @@ class NotScannedError extends Error {
   constructor() {
     super("these bytes were not scanned; scan them before sending");
   }
+}
+
+/** Before anything is begun that would have to be taken back. */
+function check({ deadlineMs, signal }) {
+  if (!(deadlineMs === undefined || (typeof deadlineMs === "number" && deadlineMs >= 0))) {
+    throw new TypeError("deadlineMs is a number of milliseconds");
+  }
+  if (!(signal == null || signal instanceof AbortSignal)) throw new TypeError("signal is an AbortSignal");
 }
 
 /** The bytes, not copied unless others may write to them at any time. */

@@ -157,6 +157,15 @@ test("what is no picture, or too much of one, asks", async () => {
   assert.deepEqual(incomplete(cut), ["incomplete.truncated"]);
 });
 
+test("a call that is misused takes no thread's place", async () => {
+  const alone = await open({ threads: 1 });
+  for (const misused of [{ signal: {} }, { deadlineMs: "10000" }, { deadlineMs: -1 }]) {
+    await assert.rejects(alone.scan(testPicture, misused), TypeError);
+    assert.throws(() => alone.session(misused), TypeError);
+  }
+  assert.equal((await alone.scan(testPicture)).verdict, "block");
+});
+
 test("views, array buffers and shared memory are all pictures", async () => {
   const scanner = await open();
   const { buffer, byteOffset, byteLength } = testPicture;
