@@ -40,6 +40,7 @@ async function load() {
     policy,
     lists: ["data/demo.presend"],
     models: [{ description: "data/model.toml", onnx: "data/model.onnx", golden: "data/golden.png" }],
+    worker: startWorker,
   });
   count();
   at("file").disabled = at("test-picture").disabled = false;
@@ -47,10 +48,26 @@ async function load() {
   document.documentElement.dataset.loaded = "";
 }
 
-/** Counts what the page asks of the network from now on. */
+/**
+ * A Worker has the policy that its script came with, and a plain file server sends
+ * none; one from a blob: URL inherits the page's.
+ */
+function startWorker() {
+  const script = JSON.stringify(new URL("counted-worker.js", import.meta.url));
+  const url = URL.createObjectURL(new Blob([`import ${script};`], { type: "text/javascript" }));
+  const worker = new Worker(url, { type: "module" });
+  worker.addEventListener("message", ({ data: { requests = 0 } }) => add(requests));
+  return worker;
+}
+
+let requests = 0;
+
+function add(more) {
+  at("requests").value = String((requests += more));
+}
+
+/** Counts what the page asks of the network from now on; its Worker counts for itself. */
 function count() {
-  let requests = 0;
-  const add = (more) => (at("requests").value = String((requests += more)));
   const outside = ({ name }) => !name.startsWith("blob:");
   new PerformanceObserver((seen) => add(seen.getEntries().filter(outside).length)).observe({ type: "resource" });
   addEventListener("securitypolicyviolation", () => add(1));

@@ -17,6 +17,7 @@ const answers = {
       builder.model(description, await bytes(onnx), [await bytes(golden)]);
     }
     scanner = builder.build();
+    sever();
     return { lists: scanner.lists(), models: scanner.models(), notScanned: scanner.not_scanned() };
   },
   scan: ({ picture, limits }) => scanner.scan(picture, settings(limits)),
@@ -43,6 +44,23 @@ self.onmessage = async ({ data: { id, ask, ...request } }) => {
     self.postMessage({ id, failure: error instanceof Error ? error.message : "unknown" });
   }
 };
+
+/**
+ * Before the first picture: nothing that runs here needs the network again, and what
+ * tries finds no way to it. `import()` is syntax and stays; only a policy stops it.
+ */
+function sever() {
+  for (const name of NETWORK) {
+    for (let owner = self; owner; owner = Object.getPrototypeOf(owner)) delete owner[name];
+  }
+}
+
+/** Whatever fetches, or starts something that can. */
+const NETWORK = [
+  "fetch", "fetchLater", "XMLHttpRequest", "EventSource", "WebSocket", "WebSocketStream", "WebTransport",
+  "RTCPeerConnection", "importScripts", "Worker", "SharedWorker", "caches", "Cache", "CacheStorage",
+  "fonts", "FontFace", "FontFaceSet", "Notification",
+];
 
 function settings(limits) {
   const settings = new Settings();

@@ -1,5 +1,5 @@
 // A headless Chromium and a server on the loopback for it, which sends the strictest
-// Content-Security-Policy that the package works under.
+// Content-Security-Policy that the package works under, or as a plain one none.
 
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
@@ -15,10 +15,10 @@ const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker
   "connect-src 'self'; img-src 'self' blob:; style-src 'self'";
 
 /** Serves folders by the first part of the path, and `bytes` by name below `/files/`. */
-export function serve(folders, bytes = {}) {
+export function serve(folders, bytes = {}, policy = POLICY) {
   const server = createServer(({ url }, response) => {
     const [first, ...rest] = new URL(url, "http://localhost").pathname.slice(1).split("/");
-    response.setHeader("Content-Security-Policy", POLICY);
+    if (policy) response.setHeader("Content-Security-Policy", policy);
     if (first === "files" && bytes[rest[0]]) {
       if (rest[0] === "page") response.setHeader("Content-Type", "text/html");
       return response.end(bytes[rest[0]]);

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { launch, serve } from "./chromium.mjs";
@@ -15,7 +16,7 @@ let browser, server, address;
 
 before(async () => {
   mkdirSync(screenshots, { recursive: true });
-  const served = await serve({ demo: process.env.DEMO });
+  const served = await serve({ demo: process.env.DEMO }, {}, null);
   server = served.server;
   address = `${served.origin}/demo/index.html`;
   browser = await launch();
@@ -163,4 +164,31 @@ test("the counter counts", async () => {
   await page.evaluate(() => fetch("https://elsewhere.example/").catch(() => {}));
   await page.waitForFunction(() => document.querySelector("#requests").value >= "2");
   await context.close();
+});
+
+test("from a plain file server, what runs in the Worker reaches no other place, and its tries are counted", async () => {
+  const reached = [];
+  const elsewhere = createServer(({ url }, response) => {
+    reached.push(url);
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Content-Type", "text/javascript").end();
+  });
+  await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
+  const other = `http://127.0.0.1:${elsewhere.address().port}`;
+  const { context, page } = await load();
+  const [worker] = page.workers();
+  const left = await worker.evaluate(() => ["fetch", "XMLHttpRequest", "EventSource", "WebSocket", "WebTransport",
+    "importScripts", "Worker", "caches", "FontFace"].filter((name) => name in self));
+  assert.deepEqual(left, []);
+  await assert.rejects(worker.evaluate((other) => fetch(`${other}/fetched`, { method: "POST", body: "a picture" }), other), /fetch is not defined/);
+  assert.equal(await shown(page, "requests"), "0");
+  // What cannot be deleted, the policy stops.
+  await assert.rejects(worker.evaluate((other) => import(`${other}/imported`), other));
+  await page.waitForFunction(() => document.querySelector("#requests").value >= "1");
+  const before = Number(await shown(page, "requests"));
+  await worker.evaluate((own) => import(own).catch(() => {}), new URL("icon.svg", address).href);
+  await page.waitForFunction((before) => document.querySelector("#requests").value > before, before);
+  assert.deepEqual(reached, []);
+  await context.close();
+  elsewhere.close();
 });
