@@ -143,7 +143,9 @@ class Session {
   }
 
   async #judge(ask) {
-    this.#verdict = graver(this.#verdict, await this.#ask(ask));
+    const verdict = await this.#ask(ask);
+    // Read now: it may have become graver meanwhile.
+    this.#verdict = graver(this.#verdict, verdict);
     return this.#verdict;
   }
 

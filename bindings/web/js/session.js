@@ -69,7 +69,9 @@ export class Session {
   }
 
   async #judge(question) {
-    this.#verdict = graver(this.#verdict, (await this.#ask(question)) ?? "allow");
+    const verdict = (await this.#ask(question)) ?? "allow";
+    // Read now: it may have become graver meanwhile.
+    this.#verdict = graver(this.#verdict, verdict);
     return this.#verdict;
   }
 
