@@ -37,20 +37,19 @@ impl Film {
     ) -> Result<Object<'e>> {
         let (deferred, promise) = env.create_deferred()?;
         let (session, scanner) = (Arc::clone(&self.session), self.queue.scanner().clone());
-        self.queue.run(move |_| {
+        let ask = move || {
             let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
             // What panics is not put back.
             let asked = session.take().map(|taken| catch_unwind(AssertUnwindSafe(|| ask(taken))));
-            let value = match asked {
+            Ok(match asked {
                 Some(Ok((left, value))) => {
                     *session = left;
                     value
                 }
                 _ => lost(&scanner),
-            };
-            drop(session);
-            answer(deferred, Ok(value));
-        });
+            })
+        };
+        self.queue.run(move |_| answer(deferred, ask));
         Ok(promise)
     }
 
@@ -70,6 +69,14 @@ impl Film {
 
 #[napi]
 impl Film {
+    /// So far.
+    #[napi(catch_unwind)]
+    pub fn verdict(&self) -> &'static str {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let internal = || self.queue.scanner().not_scanned(Incomplete::Internal).verdict;
+        session.as_ref().map_or_else(internal, Session::verdict).name()
+    }
+
     /// Whether a frame of this time, in milliseconds, would be looked at now.
     #[napi(catch_unwind)]
     pub fn is_due(&self, at_ms: f64) -> bool {

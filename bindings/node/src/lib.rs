@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -126,7 +127,7 @@ impl Native {
     ) -> Result<Object<'e>> {
         let (deferred, promise) = env.create_deferred()?;
         let limits = spending.limits(cancel.0.clone());
-        let done = |report| answer(deferred, Ok(Report::of(&report)));
+        let done = |report| answer(deferred, || Ok(Report::of(&report)));
         self.queue.scan(bytes.to_vec(), limits, done);
         Ok(promise)
     }
@@ -167,12 +168,12 @@ pub fn open<'e>(env: &'e Env, parts: Parts) -> Result<Object<'e>> {
     let Parts { lists, models, policy, threads } = parts;
     let lists: Vec<Source> = lists.into_iter().map(Source::from).collect();
     let open = move || {
-        let opened = scanner(lists, &models, policy.as_deref()).and_then(|scanner| {
+        answer(deferred, || {
+            let scanner = scanner(lists, &models, policy.as_deref())?;
             let threads = NonZeroUsize::new(threads as usize).unwrap_or(NonZeroUsize::MIN);
             let queue = Queue::new(scanner, Settings { threads, waiting: WAITING })?;
             Ok(Native { queue: Arc::new(queue) })
         });
-        answer(deferred, opened);
     };
     thread::Builder::new().name("presend-open".into()).spawn(open)?;
     Ok(promise)
@@ -225,11 +226,13 @@ fn scanner(
 /// What a thread of ours answers with; the value is made on JavaScript's thread.
 type Deferred<T> = JsDeferred<T, Box<dyn FnOnce(Env) -> Result<T> + Send>>;
 
+/// Settles the promise, which would be pending for ever if what makes the value panicked.
 fn answer<T: ToNapiValue + Send + 'static>(
     deferred: Deferred<T>,
-    outcome: std::result::Result<T, Box<dyn std::error::Error>>,
+    make: impl FnOnce() -> std::result::Result<T, Box<dyn std::error::Error>>,
 ) {
-    match outcome {
+    let made = catch_unwind(AssertUnwindSafe(make));
+    match made.unwrap_or_else(|_| Err("presend has failed".into())) {
         Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
         Err(error) => deferred.reject(Error::from_reason(error.to_string())),
     }
