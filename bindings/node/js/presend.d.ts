@@ -143,8 +143,11 @@ export class Finding {
 /** Ties a report to the scanned bytes. */
 export class Clearance {
   private constructor();
-  /** Call it just before encrypting. Throws NotScannedError for any other bytes. */
-  check(bytes: Picture): void;
+  /**
+   * Call it just before encrypting. Throws NotScannedError for any other bytes, and
+   * TypeError for shared memory, which may change after the check.
+   */
+  check(bytes: ArrayBuffer | ArrayBufferView): void;
 }
 
 /** The bytes are not the ones that were scanned. */

@@ -34,8 +34,10 @@ class Scanner {
   async scan(picture, { deadlineMs, signal } = {}) {
     check({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
-    const job = { picture: view(picture), due, cancel: new native.Cancel() };
     if (signal?.aborted) return this.#notScanned("cancelled");
+    // Before anything is copied.
+    if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
+    const job = { picture: view(picture), due, cancel: new native.Cancel() };
     if (this.#running < this.#threads) {
       this.#running++;
       return this.#run(job, signal);
@@ -51,10 +53,9 @@ class Scanner {
     const cancel = new native.Cancel();
     const settings = { ...this.#limits, ...limits };
     if (deadlineMs !== undefined) settings.deadlineMs = deadlineMs;
-    const session = new Session(this.#native.session(settings, cancel, everyMs, passedOver));
-    if (signal?.aborted) cancel.cancel();
-    signal?.addEventListener("abort", () => cancel.cancel(), { once: true });
-    return session;
+    const film = this.#native.session(settings, cancel, everyMs, passedOver);
+    const cancelled = this.#native.notScanned("cancelled").verdict;
+    return new Session(film, () => cancel.cancel(), cancelled, signal);
   }
 
   /**
@@ -68,7 +69,8 @@ class Scanner {
     try {
       const settings = { ...this.#limits };
       if (due < Infinity) settings.deadlineMs = Math.max(0, due - performance.now());
-      return new Report(await this.#native.scan(picture, settings, cancel));
+      const scan = this.#native.scan(picture, settings, cancel);
+      return await scan.then((report) => new Report(report), () => this.#notScanned("internal"));
     } finally {
       signal?.removeEventListener("abort", abort);
       if (this.#queue.length > 0) this.#queue[0].settle();
@@ -103,14 +105,24 @@ class Scanner {
 
 class Session {
   #film;
-  #verdict = "allow";
+  #verdict;
   #finished = false;
+  /** No longer listens to the signal. */
+  #release;
   /** Resolves when everything before is done. */
   #last = Promise.resolve();
 
   /** Use `scanner.session`. */
-  constructor(film) {
+  constructor(film, cancel, cancelled, signal) {
     this.#film = film;
+    this.#verdict = film.verdict();
+    const abort = () => {
+      cancel();
+      this.#verdict = graver(this.#verdict, cancelled);
+    };
+    this.#release = () => signal?.removeEventListener("abort", abort);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
   }
 
   get verdict() {
@@ -138,7 +150,7 @@ class Session {
     const report = this.#ask(() => this.#film.finish());
     this.#finished = true;
     // Should the native side lose what it had found, what followed from it stays.
-    const { verdict, ...rest } = await report;
+    const { verdict, ...rest } = await report.finally(this.#release);
     return new Report({ ...rest, verdict: graver(this.#verdict, verdict) });
   }
 
@@ -202,6 +214,9 @@ class Clearance {
   }
 
   check(bytes) {
+    if ((bytes?.buffer ?? bytes) instanceof SharedArrayBuffer) {
+      throw new TypeError("others may change shared memory after the check; copy the bytes out of it first");
+    }
     if (!this.#clearance.holds(view(bytes))) throw new NotScannedError();
   }
 }
@@ -222,10 +237,20 @@ function check({ deadlineMs, signal }) {
   if (!(signal == null || signal instanceof AbortSignal)) throw new TypeError("signal is an AbortSignal");
 }
 
+/** The engine's own limit, where the host gives none. */
+const INPUT_BYTES = 64 * 1024 * 1024;
+
+function size(bytes) {
+  if (!(bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer || ArrayBuffer.isView(bytes))) {
+    throw new TypeError("a picture is a Buffer, an ArrayBuffer or a view");
+  }
+  return bytes.byteLength;
+}
+
 /** The bytes, not copied unless others may write to them at any time. */
 function view(bytes) {
-  if (bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer) bytes = new Uint8Array(bytes);
-  if (!ArrayBuffer.isView(bytes)) throw new TypeError("a picture is a Buffer, an ArrayBuffer or a view");
+  size(bytes);
+  if (!ArrayBuffer.isView(bytes)) bytes = new Uint8Array(bytes);
   const { buffer, byteOffset, byteLength } = bytes;
   const seen = new Uint8Array(buffer, byteOffset, byteLength);
   return buffer instanceof SharedArrayBuffer ? new Uint8Array(seen) : seen;
