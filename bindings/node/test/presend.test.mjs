@@ -245,7 +245,12 @@ test("a session begins with the verdict of the engine, and asks once it is abort
   const abort = new AbortController();
   const session = (await open()).session({ signal: abort.signal });
   assert.equal(session.verdict, "allow");
+  // Aborted after the native side has judged, and before that is heard.
+  const pushed = session.pushBytes(waves);
+  await Promise.resolve();
   abort.abort();
+  assert.equal(session.verdict, "ask");
+  assert.equal(await pushed, "ask");
   assert.equal(session.verdict, "ask");
   const { signal } = new AbortController();
   const finished = (await open()).session({ signal });
