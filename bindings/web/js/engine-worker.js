@@ -48,6 +48,9 @@ export class Engine {
   }
 }
 
+/** Milliseconds after a deadline in which the Worker may still answer by itself. */
+export const GRACE = 1000;
+
 export function size(picture) {
   const size = picture instanceof Blob ? picture.size : picture?.byteLength;
   if (typeof size !== "number") throw new TypeError("bytes are a Blob, an ArrayBuffer or a view");

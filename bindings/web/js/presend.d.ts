@@ -82,9 +82,10 @@ export class Scanner {
 
   /**
    * The PDQ hash of the picture's first frame; null where there is none. For
-   * showing a person what a hash is: never log or send it.
+   * showing a person what a hash is: never log or send it. Null, too, once it is
+   * aborted or too late.
    */
-  hash(picture: Picture): Promise<PerceptualHash | null>;
+  hash(picture: Picture, options?: ScanOptions): Promise<PerceptualHash | null>;
 
   /** Begins a film or a live picture. */
   session(options?: SessionOptions): Promise<Session>;
@@ -101,7 +102,7 @@ export interface SessionOptions {
   everyMs?: number;
   /** Frames that are passed over in a row at most, whatever their times say. Default 120. */
   passedOver?: number;
-  /** For the whole session, from its start. Default none. */
+  /** For the whole session, from the call. Default none. */
   deadlineMs?: number;
   /** Ends the session; its report is `incomplete.cancelled`. */
   signal?: AbortSignal;
@@ -194,9 +195,9 @@ export class Clearance {
   private constructor();
   /**
    * Resolves to a private copy of the bytes that were scanned: encrypt that one.
-   * Rejects with NotScannedError for any other bytes.
+   * Rejects with NotScannedError for any other bytes, and once it is aborted or too late.
    */
-  check(bytes: Picture): Promise<Uint8Array<ArrayBuffer>>;
+  check(bytes: Picture, options?: ScanOptions): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** The bytes are not the ones that were scanned. */

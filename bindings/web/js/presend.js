@@ -3,7 +3,7 @@
 // hears nothing, so what has to stop it ends it: an abort, a deadline long past,
 // or a trap. Another one takes its place, from files that the page has kept.
 
-import { Engine, copy, size } from "./engine-worker.js";
+import { Engine, GRACE, copy, size } from "./engine-worker.js";
 import { Report } from "./report.js";
 import { Session } from "./session.js";
 
@@ -51,7 +51,7 @@ export class Scanner {
 
   async scan(picture, { deadlineMs, signal } = {}) {
     if (this.#closed) throw new Error("the scanner is closed");
-    if (!(deadlineMs === undefined || deadlineMs >= 0)) throw new TypeError("deadlineMs is milliseconds");
+    valid({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
     if (size(picture) > this.#limits.inputBytes) return this.#notScanned("too-many-bytes");
     if (this.#queue.length >= this.#waitingLimit) return this.#notScanned("busy");
@@ -62,17 +62,20 @@ export class Scanner {
 
   async session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
     if (this.#closed) throw new Error("the scanner is closed");
+    valid({ deadlineMs, signal });
+    const due = performance.now() + (deadlineMs ?? Infinity);
     const settings = { limits: { ...this.#limits, ...limits }, everyMs, passedOver };
-    if (deadlineMs !== undefined) settings.limits.deadlineMs = deadlineMs;
     const engine = new Engine(this.#makeWorker(), this.#files);
     const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
     const makeReport = (answer) => this.#report(answer);
-    return new Session(engine, settings, signals, this.#opened.notScanned, makeReport);
+    return new Session(engine, settings, due, signals, this.#opened, makeReport);
   }
 
-  async hash(picture) {
+  async hash(picture, { deadlineMs, signal } = {}) {
+    valid({ deadlineMs, signal });
     size(picture);
-    const answer = await this.#enqueue({ ask: "hash", due: Infinity, copied: copy(picture) });
+    const due = performance.now() + (deadlineMs ?? Infinity);
+    const answer = await this.#enqueue({ ask: "hash", due, copied: copy(picture) }, signal);
     return answer?.missed ? null : answer;
   }
 
@@ -88,17 +91,18 @@ export class Scanner {
   }
 
   #report(answer) {
-    return new Report(answer, (bytes, digest) => this.#check(bytes, digest));
+    return new Report(answer, (...given) => this.#check(...given));
   }
 
   #notScanned(reason) {
     return this.#report(this.#opened.notScanned[reason]);
   }
 
-  async #check(bytes, digest) {
+  async #check(bytes, digest, { deadlineMs, signal } = {}) {
+    valid({ deadlineMs, signal });
     size(bytes);
-    const job = { ask: "check", due: Infinity, copied: copy(bytes), digest };
-    const answer = await this.#enqueue(job);
+    const due = performance.now() + (deadlineMs ?? Infinity);
+    const answer = await this.#enqueue({ ask: "check", due, copied: copy(bytes), digest }, signal);
     return answer?.missed ? null : answer;
   }
 
@@ -191,8 +195,13 @@ export class Scanner {
   }
 }
 
-/** Milliseconds after a deadline in which the Worker may still answer by itself. */
-const GRACE = 1000;
+/** Before anything is begun that would have to be taken back. */
+function valid({ deadlineMs, signal }) {
+  if (!(deadlineMs === undefined || (typeof deadlineMs === "number" && deadlineMs >= 0))) {
+    throw new TypeError("deadlineMs is a number of milliseconds");
+  }
+  if (!(signal == null || signal instanceof AbortSignal)) throw new TypeError("signal is an AbortSignal");
+}
 
 async function compile(source) {
   if (source instanceof WebAssembly.Module) return source;

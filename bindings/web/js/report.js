@@ -44,8 +44,8 @@ export class Clearance {
     this.#check = check;
   }
 
-  async check(bytes) {
-    const checked = this.#digest && (await this.#check(bytes, this.#digest));
+  async check(bytes, options) {
+    const checked = this.#digest && (await this.#check(bytes, this.#digest, options));
     if (!checked) throw new NotScannedError();
     return checked;
   }

@@ -1,31 +1,49 @@
 // A film or a live picture, frame by frame. It has a Worker of its own: whatever ends
 // another scan does not end this one.
 
-import { copy } from "./engine-worker.js";
+import { GRACE, copy } from "./engine-worker.js";
 import { GRAVITY } from "./report.js";
 
 export class Session {
   #engine;
   #notScanned;
   #makeReport;
-  #verdict = "allow";
+  #verdict;
   /** Why there is no more Worker, or null. */
   #missed = null;
   #finished = false;
-  /** No longer listens to the signals. */
+  /** No longer listens to the signals and the clock. */
   #release;
   /** Resolves when everything before is done. */
   #last;
 
   /** Use `scanner.session`. */
-  constructor(engine, settings, signals, notScanned, makeReport) {
-    const cancel = () => this.cancel();
-    this.#release = () => signals.forEach((signal) => signal.removeEventListener("abort", cancel));
+  constructor(engine, settings, due, signals, { begins, notScanned }, makeReport) {
+    const cancel = () => this.#end("cancelled");
+    let timer;
+    this.#release = () => {
+      clearTimeout(timer);
+      signals.forEach((signal) => signal.removeEventListener("abort", cancel));
+    };
+    this.#verdict = begins;
     signals.forEach((signal) => signal.addEventListener("abort", cancel));
     this.#engine = engine;
     this.#notScanned = notScanned;
     this.#makeReport = makeReport;
-    this.#last = engine.opened.then(() => engine.ask({ ask: "begin", ...settings }));
+    const left = () => Math.max(0, due - performance.now());
+    if (due < Infinity) {
+      // The Worker sees to the deadline itself, unless it hangs or never starts.
+      const wait = () => {
+        if (left() === 0) this.#end("deadline-passed");
+        else timer = setTimeout(wait, Math.min(left() + GRACE, 2 ** 31 - 1));
+      };
+      timer = setTimeout(wait, Math.min(left() + GRACE, 2 ** 31 - 1));
+    }
+    this.#last = engine.opened.then(() => {
+      const limits = { ...settings.limits };
+      if (due < Infinity) limits.deadlineMs = left();
+      return engine.ask({ ask: "begin", ...settings, limits });
+    });
     this.#last.catch(() => this.#end("internal"));
     if (signals.some(({ aborted }) => aborted)) cancel();
   }
@@ -69,9 +87,9 @@ export class Session {
   }
 
   async #judge(question) {
-    const verdict = (await this.#ask(question)) ?? "allow";
-    // Read now: it may have become graver meanwhile.
-    this.#verdict = graver(this.#verdict, verdict);
+    const answer = (await this.#ask(question)) ?? "allow";
+    // Only now: what ended the session meanwhile has made it graver.
+    this.#verdict = graver(this.#verdict, answer);
     return this.#verdict;
   }
 

@@ -18,7 +18,9 @@ const answers = {
     }
     scanner = builder.build();
     sever();
-    return { lists: scanner.lists(), models: scanner.models(), notScanned: scanner.not_scanned() };
+    // No bytes change nothing, and tell what a session begins with.
+    const begins = scanner.session(new Settings(), 0, 0).push_bytes(new Uint8Array(0));
+    return { lists: scanner.lists(), models: scanner.models(), notScanned: scanner.not_scanned(), begins };
   },
   scan: ({ picture, limits }) => scanner.scan(picture, settings(limits)),
   begin({ limits, everyMs, passedOver }) {

@@ -43,8 +43,10 @@ before(async () => {
         workers++;
       }
     };
-    const open = ({ model: wanted, ...options } = {}) =>
-      Scanner.open({ lists: ["/files/demo"], models: wanted ? [model] : [], ...options });
+    const open = ({ model: wanted, wrap, ...options } = {}) => {
+      const worker = wrap && (() => wrap(() => new Worker("/package/full/worker.js", { type: "module" })));
+      return Scanner.open({ lists: ["/files/demo"], models: wanted ? [model] : [], worker, ...options });
+    };
     window.run = async (name) => {
       const notes = [];
       await facts[name]({ open, files, NotScannedError, started: () => workers, note: (said) => notes.push(said) });

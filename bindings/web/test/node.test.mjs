@@ -15,14 +15,14 @@ let workers = 0;
 
 function opener({ Scanner }, variant) {
   const at = (name) => new URL(`./node_modules/presend-web/${variant}/${name}`, import.meta.url);
-  return ({ model: wanted, ...options } = {}) =>
+  return ({ model: wanted, wrap = (start) => start(), ...options } = {}) =>
     Scanner.open({
       lists: [files.demo],
       models: wanted ? [model] : [],
       wasm: readFileSync(at("engine_bg.wasm")),
       worker: () => {
         workers++;
-        return new Worker(at("worker.js"), { type: "module" });
+        return wrap(() => new Worker(at("worker.js"), { type: "module" }));
       },
       ...options,
     });
