@@ -24,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"pdq": pdqs(), "list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
+    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -176,6 +176,19 @@ def bmps():
         "rgb32-top-down": made(32, 0, bytes(range(64)) * H, height=-H),
         "rle8-cut": made(8, 1, rle8, colours)[:-20],
         "rgb24-cut": bmp24[: len(bmp24) // 2],
+    }
+
+
+def lanes():
+    """Large enough to be read at a part of their size, coarse enough to be small."""
+    def wide(w, h):
+        return scene(w=8, h=6).convert("L").resize((w, h), Image.Resampling.BICUBIC)
+
+    coarse = dict(quality=5, optimize=True)
+    return {
+        "half": saved(wide(704, 456), "JPEG", **coarse),
+        "half-progressive": saved(wide(704, 456), "JPEG", progressive=True, **coarse),
+        "whole": saved(wide(120, 80), "JPEG", **coarse),
     }
 
 

@@ -18,6 +18,7 @@ use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
 use header::{Header, Markers, Scan};
+use reduced::CutOff;
 use scan::{Depth, Entropy, Grid};
 use upsample::Plane;
 
@@ -192,7 +193,8 @@ fn decode<'a>(
     };
     let layout = if shown.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
     // What is reduced must be all that the whole picture shows.
-    let odd = output.energy > reduced::MOST_ENERGY || shown.block < 8 && markers.begins_twice;
+    let differs = || CutOff::matters(grids.iter().map(Grid::cut_off));
+    let odd = shown.block < 8 && (markers.begins_twice || differs());
     let damage = damage.or(odd.then_some(Incomplete::Malformed));
     let frame = Frame::new(shown.width, shown.height, layout, output.pixels);
     let mut frame = frame.map_err(|_| Incomplete::Internal)?;
@@ -292,8 +294,6 @@ struct Output<'h> {
     lines: Vec<Vec<u8>>,
     /// The next row of pixels to be made.
     next: usize,
-    /// The most that a block of a reduced picture holds beside its mean.
-    energy: f32,
 }
 
 impl<'h> Output<'h> {
@@ -301,14 +301,7 @@ impl<'h> Output<'h> {
         let planes = header.components.iter().map(|part| Plane::new(header, part));
         let planes = planes.collect::<Result<Vec<_>, _>>()?;
         let lines = planes.iter().map(|plane| vec![0; plane.line_length()]).collect();
-        Ok(Self {
-            header,
-            pixels: pixels(header.output_bytes())?,
-            planes,
-            lines,
-            next: 0,
-            energy: 0.0,
-        })
+        Ok(Self { header, pixels: pixels(header.output_bytes())?, planes, lines, next: 0 })
     }
 
     /// Takes MCU row `row` of the picture, which is row `at` of the grids. Its
@@ -320,8 +313,7 @@ impl<'h> Output<'h> {
             for line in 0..v {
                 let strip = plane.strip_mut((row * v + line) * header.block, header.block);
                 let quantiser = &markers.quantisers[index];
-                let energy = grid.render(at * v + line, header.block, quantiser, strip);
-                self.energy = self.energy.max(energy);
+                grid.render(at * v + line, header.block, quantiser, strip);
             }
         }
         let height = header.height as usize;

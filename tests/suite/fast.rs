@@ -107,6 +107,22 @@ fn what_is_unusual_is_decoded_in_full() {
     }
 }
 
+/// Fine stripes on what is nearly white: people see them cut off, which their means do
+/// not tell.
+#[test]
+fn samples_that_are_cut_off_are_hashed_as_they_are_seen() {
+    let rows = table(root("tests/data/reduced/cut-off.csv"));
+    for row in &rows {
+        let file = &row["file"];
+        let (fast, quality, scale) =
+            hashed(&read(root("tests/data/reduced").join(file)), Fidelity::Fast);
+        let distance = fast.distance(&PerceptualHash::from_hex(&row["pdq"]).expect("a hash"));
+        assert!(quality > 49 && distance <= 6, "{file}: {distance} bits, quality {quality}");
+        assert_eq!(scale.to_string(), row["scale"], "{file}");
+    }
+    assert_eq!(rows.len(), 3);
+}
+
 #[test]
 fn damage_is_told_as_the_whole_decode_tells_it() {
     for file in ["eighth-420.jpg", "eighth-restart-turned.jpg", "quarter-444.jpg"] {

@@ -1,7 +1,5 @@
 //! Huffman codes (T.81, annexes C and F.2.2) and the bits they are read from.
 
-use super::reduced::MOST_ENERGY;
-
 /// A code as DHT gives it: how many symbols have each length, and the symbols.
 #[derive(Clone)]
 pub(super) struct Code {
@@ -122,7 +120,7 @@ pub(super) struct Skip {
     /// 127 coefficients: too long a code, or too large a value.
     table: Box<[u32; 1 << SKIP]>,
     /// The quantiser's steps in the order that coefficients are sent in.
-    steps: [f32; 64],
+    pub(super) steps: [f32; 64],
     /// The squares of the largest ones before each place.
     most: [u64; 65],
 }
@@ -215,15 +213,14 @@ impl<'a> Bits<'a> {
     }
 
     /// Reads the AC coefficients that `low` has room for, and passes over the
-    /// others. A block that holds more than samples can show is no good code.
+    /// others. Gives at least the sum of their squares, in the quantiser's steps.
     #[inline(always)]
     pub(super) fn skip_ac(
         &mut self,
         table: &Table,
         skip: &Skip,
         low: &mut [i16],
-    ) -> Result<(), BadCode> {
-        let before = self.clone();
+    ) -> Result<f32, BadCode> {
         let (mut k, mut most, mut energy) = (1, 0u64, 0.0);
         while k <= low.len() {
             let next = self.skip_one(table, skip, k)?;
@@ -251,10 +248,7 @@ impl<'a> Bits<'a> {
             energy += next.squared;
             k = next.end;
         }
-        if energy + most as f32 > MOST_ENERGY {
-            return before.check_ac(table, skip);
-        }
-        Ok(())
+        Ok(energy + most as f32)
     }
 
     /// Passes over one AC symbol at `k`.
@@ -268,18 +262,6 @@ impl<'a> Bits<'a> {
         }
         let level = value as f32 * skip.steps[at.min(63)];
         Ok(Passed { end: at + 1, value, squared: level * level })
-    }
-
-    /// The same symbol by symbol.
-    #[inline(never)]
-    fn check_ac(mut self, table: &Table, skip: &Skip) -> Result<(), BadCode> {
-        let (mut k, mut energy) = (1, 0.0);
-        while k < 64 {
-            let next = self.skip_one(table, skip, k)?;
-            energy += next.squared;
-            k = next.end;
-        }
-        if energy > MOST_ENERGY { Err(BadCode) } else { Ok(()) }
     }
 
     /// `count` bits, at most 16.

@@ -4,12 +4,86 @@
 use std::array;
 
 use super::header::{Quantiser, ZIGZAG};
+use super::idct;
 
 /// Coefficients that are sent first and that [`quarter`] needs.
 pub(super) const LOW: usize = 5;
 
-/// How much is in a block beside its mean: the sum of the squares of the coefficients.
-pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> f32 {
+/// What cutting samples off at 0 and 255 can do to the means of a component.
+///
+/// The means are taken from coefficients, as if nothing were cut off; the picture that
+/// people see is cut.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CutOff {
+    blocks: f64,
+    means: f64,
+    squares: f64,
+    /// Of each block's bound, squared.
+    bounds: f64,
+}
+
+impl CutOff {
+    /// One more block, with the sum of the squares of what it holds beside its mean.
+    ///
+    /// Samples of mean m and variance v lie above a limit by
+    /// (sqrt(v + (limit - m)^2) - (limit - m)) / 2 on average, at most (Scarf, 1958).
+    #[inline(always)]
+    pub(super) fn add(&mut self, mean: f32, energy: f32, is_luma: bool) {
+        // With chroma, a colour may be cut off wherever its mean lies.
+        let room = if is_luma { (127.0 - mean.abs()).max(0.0) } else { 0.0 };
+        let bound = (energy / 64.0 + room * room).sqrt() - room;
+        self.blocks += 1.0;
+        self.means += f64::from(mean);
+        self.squares += f64::from(mean * mean);
+        self.bounds += f64::from(bound * bound) / 4.0;
+    }
+
+    /// Whether the means of the first component may lie farther from what is seen than
+    /// an eighth of how they differ among themselves (root mean squares).
+    pub(super) fn matters<'a>(mut components: impl Iterator<Item = &'a Self>) -> bool {
+        let Some(luma) = components.next() else { return false };
+        let mean = luma.means / luma.blocks;
+        let spread = luma.squares / luma.blocks - mean * mean;
+        let others = components.map(|chroma| chroma.bounds / chroma.blocks.max(1.0));
+        luma.blocks > 0.0 && luma.bounds / luma.blocks + others.sum::<f64>() > spread / 64.0
+    }
+}
+
+/// The first coefficients of a block, in the order that they are sent in.
+fn low(block: &[i16; 64]) -> [i16; LOW] {
+    array::from_fn(|k| block[usize::from(ZIGZAG[k])])
+}
+
+/// Writes the means of so many parts a side to the front of `samples`, of a block that
+/// is held whole: straight from the coefficients unless samples may be cut off.
+pub(super) fn parts(
+    side: usize,
+    block: &[i16; 64],
+    quantiser: &Quantiser,
+    samples: &mut [u8],
+    stride: usize,
+) {
+    if !may_be_cut_off(block, quantiser) {
+        match side {
+            2 => quarter(&low(block), quantiser, samples, stride),
+            _ => half(block, quantiser, samples, stride),
+        }
+        return;
+    }
+    let mut whole = [0; 64];
+    idct::inverse(block, quantiser, &mut whole, 8);
+    let (each, count) = (8 / side, 64 / (side * side) as u16);
+    for (lines, out) in whole.chunks(8 * each).zip(samples.chunks_mut(stride)) {
+        for (part, out) in out[..side].iter_mut().enumerate() {
+            let lines = lines.chunks(8).flat_map(|line| &line[part * each..][..each]);
+            let sum: u16 = lines.map(|&sample| u16::from(sample)).sum();
+            *out = ((sum + count / 2) / count) as u8;
+        }
+    }
+}
+
+/// One sample of 64 may hold all of what a block holds beside its mean.
+fn may_be_cut_off(block: &[i16; 64], quantiser: &Quantiser) -> bool {
     let mut energy = [0.0; 8];
     for (block, quantiser) in block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0) {
         for lane in 0..8 {
@@ -18,12 +92,8 @@ pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> f32 {
         }
     }
     let mean = f32::from(block[0].wrapping_mul(quantiser[0]));
-    energy.iter().sum::<f32>() - mean * mean
-}
-
-/// The first coefficients of a block, in the order that they are sent in.
-pub(super) fn low(block: &[i16; 64]) -> [i16; LOW] {
-    array::from_fn(|k| block[usize::from(ZIGZAG[k])])
+    let room = (127.0 - mean.abs() / 8.0).max(0.0);
+    energy.iter().sum::<f32>() - mean * mean >= room * room
 }
 
 /// Writes the means of 4 x 4 samples to the front of `samples`: of the block's
@@ -49,7 +119,7 @@ pub(super) fn quarter(low: &[i16; LOW], quantiser: &Quantiser, samples: &mut [u8
 }
 
 /// Writes the means of 2 x 2 samples to the front of `samples`.
-pub(super) fn half(block: &[i16; 64], quantiser: &Quantiser, samples: &mut [u8], stride: usize) {
+fn half(block: &[i16; 64], quantiser: &Quantiser, samples: &mut [u8], stride: usize) {
     let mut lines = [[0i16; 8]; 8];
     for (line, (block, quantiser)) in
         lines.iter_mut().zip(block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0))
@@ -80,11 +150,6 @@ pub(super) fn mean(dc: i16, quantiser: &Quantiser) -> u8 {
     (((value + 4) >> 3) + 128).clamp(0, 255) as u8
 }
 
-/// More than this a block of an encoded picture cannot hold beside its mean: its
-/// samples end at 0 and 255. (8 x 128, squared, and half as much for rounding to
-/// the quantiser's steps.) What does shows other samples than its means tell.
-pub(super) const MOST_ENERGY: f32 = 1.5 * 1024.0 * 1024.0;
-
 /// What the mean of half a block's side takes from its first two coefficients, in
 /// 13 fraction bits: see [`HALF`].
 const QUARTER: [i32; 2] = [2896, 2624];
@@ -104,7 +169,6 @@ const SECOND: u32 = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::super::idct;
     use super::*;
 
     #[test]

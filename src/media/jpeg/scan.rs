@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
 use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
-use super::reduced::LOW;
+use super::reduced::{CutOff, LOW};
 use super::{idct, reduced};
 use crate::limits::Incomplete;
 
@@ -17,6 +17,7 @@ pub(super) struct Grid {
     coefficients: Vec<i16>,
     across: usize,
     depth: Depth,
+    cut_off: CutOff,
 }
 
 /// Which coefficients of a block are kept.
@@ -116,23 +117,26 @@ impl Grid {
         let mut coefficients = Vec::new();
         coefficients.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
         coefficients.resize(length, 0);
-        Ok(Self { coefficients, across, depth })
+        Ok(Self { coefficients, across, depth, cut_off: CutOff::default() })
     }
 
     pub(super) fn clear(&mut self) {
         self.coefficients.fill(0);
     }
 
-    /// Row `row` of blocks to lines of samples, `size` a block, and the most that a
-    /// block holds beside its mean; told of blocks alone that are held whole and
-    /// shown reduced.
+    /// What cutting samples off can do where blocks are not held whole.
+    pub(super) fn cut_off(&self) -> &CutOff {
+        &self.cut_off
+    }
+
+    /// Row `row` of blocks to lines of samples, `size` a block.
     pub(super) fn render(
         &self,
         row: usize,
         size: usize,
         quantiser: &Quantiser,
         samples: &mut [u8],
-    ) -> f32 {
+    ) {
         let (stride, held) = (self.across * size, self.across * self.depth.held());
         let coefficients = &self.coefficients[row * held..][..held];
         match self.depth {
@@ -140,29 +144,22 @@ impl Grid {
                 for (&dc, out) in coefficients.iter().zip(samples) {
                     *out = reduced::mean(dc, quantiser);
                 }
-                return 0.0;
             }
             Depth::Low => {
                 for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
                     reduced::quarter(block, quantiser, &mut samples[column * size..], stride);
                 }
-                return 0.0;
             }
-            Depth::All => {}
-        }
-        let mut most: f32 = 0.0;
-        for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
-            let samples = &mut samples[column * size..];
-            if size < 8 {
-                most = most.max(reduced::energy(block, quantiser));
-            }
-            match size {
-                2 => reduced::quarter(&reduced::low(block), quantiser, samples, stride),
-                4 => reduced::half(block, quantiser, samples, stride),
-                _ => idct::inverse(block, quantiser, samples, stride),
+            Depth::All => {
+                for (column, block) in coefficients.as_chunks().0.iter().enumerate() {
+                    let samples = &mut samples[column * size..];
+                    match size {
+                        8 => idct::inverse(block, quantiser, samples, stride),
+                        _ => reduced::parts(size, block, quantiser, samples, stride),
+                    }
+                }
             }
         }
-        most
     }
 }
 
@@ -295,8 +292,7 @@ impl<'a> Entropy<'a> {
         Ok(())
     }
 
-    /// The same for the first coefficients alone, so many of a block. A block that
-    /// holds more beside its mean than samples can show counts as damage.
+    /// The same for the first coefficients alone, so many of a block.
     fn read_low<const HELD: usize>(
         &mut self,
         row: usize,
@@ -316,7 +312,9 @@ impl<'a> Entropy<'a> {
                     match (*kind, dc, ac, skip) {
                         (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
                             *mean = next_dc(bits, dc, &mut track.before)? as i16;
-                            bits.skip_ac(ac, skip, others)?;
+                            let energy = bits.skip_ac(ac, skip, others)?;
+                            let level = f32::from(*mean) * skip.steps[0] / 8.0;
+                            grid.cut_off.add(level, energy, track.component == 0);
                         }
                         (Kind::DcFirst, Some(dc), ..) => {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;

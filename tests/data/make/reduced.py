@@ -1,8 +1,12 @@
 """reduced/: JPEG files so large that a fast scan reads them at a half, a quarter or an eighth of their size.
 
-`reduced.csv` holds PyPI pdqhash's hash of the upright picture at full size, and the scale.
+`reduced.csv` holds PyPI pdqhash's hash of the upright picture at full size, and the scale; `cut-off.csv` the same of files
+whose means say something else than what is seen.
 """
 
+from io import BytesIO
+
+import numpy as np
 from PIL import Image, ImageOps
 
 import render
@@ -20,11 +24,34 @@ FILES = [
     ("half-progressive", render.dunes, (901, 703), 2, 8, {"subsampling": 2, "progressive": True}),
 ]
 
+# A scale of 1: it is decoded in full.
+CUT_OFF = [("half-cut-off", (704, 448), 2), ("quarter-cut-off", (1304, 896), 1), ("eighth-cut-off", (2504, 1792), 1)]
+
 
 def write(folder):
     for name, scene, size, _, orientation, how in FILES:
         image = scene(*size).convert("L" if "gray" in name else "RGB")
         stored(image, orientation).save(folder / f"{name}.jpg", quality=30, optimize=True, exif=exif(orientation), **how)
+    for name, size, _ in CUT_OFF:
+        (folder / f"{name}.jpg").write_bytes(cut_off(*size))
+
+
+def cut_off(width, height):
+    """Nearly white, with fine stripes as bright as half of another picture: what lies above white is cut off, which
+    their means do not tell."""
+    def levels(scene):
+        return np.asarray(scene(width // 8, height // 8).convert("L")) / 255
+
+    def whole(blocks):
+        return np.repeat(np.repeat(blocks, 8, 0), 8, 1)
+
+    stripes = np.where((np.arange(width) + 1) // 2 % 2 == 0, 1, -1)
+    means, heights = np.round(28 + 3 * levels(render.flower)) / 2, 8 * np.round(11 * levels(render.cobbles))
+    image = Image.fromarray((128 + whole(means) + whole(heights) * stripes).astype(np.uint8))
+    out = BytesIO()
+    image.save(out, "JPEG", qtables=[[4] + [64] * 63], optimize=True)
+    # The means lie eight times as far from grey.
+    return out.getvalue().replace(b"\xff\xdb\0\x43\0\x04", b"\xff\xdb\0\x43\0\x20")
 
 
 def table(folder):
@@ -32,4 +59,7 @@ def table(folder):
     for name, _, _, scale, _, _ in FILES:
         upright = ImageOps.exif_transpose(Image.open(folder / f"{name}.jpg"))
         rows.append([f"{name}.jpg", *upright.size, scale, *pdq(upright)])
-    write_csv(folder / "reduced.csv", "file,width,height,scale,pdq,quality", rows)
+    columns = "file,width,height,scale,pdq,quality"
+    write_csv(folder / "reduced.csv", columns, rows)
+    rows = [[f"{name}.jpg", *size, scale, *pdq(Image.open(folder / f"{name}.jpg"))] for name, size, scale in CUT_OFF]
+    write_csv(folder / "cut-off.csv", columns, rows)
