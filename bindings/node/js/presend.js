@@ -48,6 +48,19 @@ class Scanner {
     return missed ? this.#notScanned(missed) : this.#run(job, signal);
   }
 
+  async scanFrame(frame, picture, { deadlineMs, signal } = {}) {
+    if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
+    const session = this.session({ deadlineMs, signal });
+    // Both are copied before anything is waited for; the session ends whatever they are.
+    const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
+    const [report] = await Promise.all([session.finish(), pushed]);
+    return report;
+  }
+
+  async reload(list) {
+    await this.#native.reload(typeof list === "string" ? list : view(list));
+  }
+
   session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
     check({ deadlineMs, signal });
     const cancel = new native.Cancel();
@@ -135,8 +148,8 @@ class Session {
 
   async pushFrame({ data, width, height }, atMs) {
     const pixels = new Uint8Array(view(data));
-    if (![width * height, width * height * 4].includes(pixels.length) || pixels.length === 0) {
-      throw new TypeError("a frame has one or four bytes a pixel");
+    if (![1, 3, 4].includes(pixels.length / (width * height))) {
+      throw new TypeError("a frame has one, three or four bytes a pixel");
     }
     return this.#judge(() => this.#film.pushFrame(pixels, width, height, atMs));
   }

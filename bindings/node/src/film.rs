@@ -85,7 +85,7 @@ impl Film {
     }
 
     /// The promise of the verdict after one more frame, which is copied: four bytes a
-    /// pixel (RGBA) or one (luma).
+    /// pixel (RGBA), three (RGB) or one (luma).
     ///
     /// # Errors
     /// The pixels are not so many, or Node can make no promise.
@@ -98,8 +98,12 @@ impl Film {
         height: u32,
         at_ms: f64,
     ) -> Result<Object<'e>> {
-        let is_luma = pixels.len() as u64 == u64::from(width) * u64::from(height);
-        let layout = if is_luma { Layout::Luma8 } else { Layout::Rgba8 };
+        let count = u64::from(width) * u64::from(height);
+        let layout = match (pixels.len() as u64).checked_div(count) {
+            Some(1) => Layout::Luma8,
+            Some(3) => Layout::Rgb8,
+            _ => Layout::Rgba8,
+        };
         let frame = Frame::new(width, height, layout, pixels.to_vec());
         let frame = frame.map_err(|error| Error::from_reason(error.to_string()))?;
         self.judge(env, move |session| {

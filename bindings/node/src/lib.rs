@@ -149,6 +149,17 @@ impl Native {
         Film::new(session, Arc::clone(&self.queue))
     }
 
+    /// The promise of the end of this: an edition of a list takes the place of the one
+    /// with its id.
+    ///
+    /// # Errors
+    /// Node can make no promise, or no thread starts.
+    #[napi(catch_unwind)]
+    pub fn reload<'e>(&self, env: &'e Env, list: Either<String, Uint8Array>) -> Result<Object<'e>> {
+        let (list, scanner) = (Source::from(list), self.queue.scanner().clone());
+        aside(env, move || Ok(scanner.reload(list.open()?)?))
+    }
+
     /// The report of a scan that was not made: `busy`, `cancelled`,
     /// `deadline-passed`, or else `internal`.
     #[napi(catch_unwind)]
@@ -164,19 +175,14 @@ impl Native {
 /// Node can make no promise.
 #[napi(catch_unwind)]
 pub fn open<'e>(env: &'e Env, parts: Parts) -> Result<Object<'e>> {
-    let (deferred, promise) = env.create_deferred()?;
     let Parts { lists, models, policy, threads } = parts;
     let lists: Vec<Source> = lists.into_iter().map(Source::from).collect();
-    let open = move || {
-        answer(deferred, || {
-            let scanner = scanner(lists, &models, policy.as_deref())?;
-            let threads = NonZeroUsize::new(threads as usize).unwrap_or(NonZeroUsize::MIN);
-            let queue = Queue::new(scanner, Settings { threads, waiting: WAITING })?;
-            Ok(Native { queue: Arc::new(queue) })
-        });
-    };
-    thread::Builder::new().name("presend-open".into()).spawn(open)?;
-    Ok(promise)
+    aside(env, move || {
+        let scanner = scanner(lists, &models, policy.as_deref())?;
+        let threads = NonZeroUsize::new(threads as usize).unwrap_or(NonZeroUsize::MIN);
+        let queue = Queue::new(scanner, Settings { threads, waiting: WAITING })?;
+        Ok(Native { queue: Arc::new(queue) })
+    })
 }
 
 /// JavaScript hands over no more scans than there are threads, and one frame or piece
@@ -199,6 +205,16 @@ impl From<Either<String, Uint8Array>> for Source {
     }
 }
 
+impl Source {
+    fn open(self) -> std::result::Result<HashList, Box<dyn std::error::Error>> {
+        let bytes = match self {
+            Self::Path(path) => fs::read(path)?,
+            Self::Bytes(bytes) => bytes,
+        };
+        Ok(HashList::open(bytes)?)
+    }
+}
+
 fn scanner(
     lists: Vec<Source>,
     models: &[String],
@@ -206,11 +222,7 @@ fn scanner(
 ) -> std::result::Result<Scanner, Box<dyn std::error::Error>> {
     let mut builder = Scanner::builder();
     for list in lists {
-        let bytes = match list {
-            Source::Path(path) => fs::read(path)?,
-            Source::Bytes(bytes) => bytes,
-        };
-        builder = builder.list(HashList::open(bytes)?);
+        builder = builder.list(list.open()?);
     }
     for folder in models {
         let model = Model::read(Path::new(folder))?;
@@ -225,6 +237,16 @@ fn scanner(
 
 /// What a thread of ours answers with; the value is made on JavaScript's thread.
 type Deferred<T> = JsDeferred<T, Box<dyn FnOnce(Env) -> Result<T> + Send>>;
+
+/// The promise of what `make` gives on a thread of its own.
+fn aside<'e, T: ToNapiValue + Send + 'static>(
+    env: &'e Env,
+    make: impl FnOnce() -> std::result::Result<T, Box<dyn std::error::Error>> + Send + 'static,
+) -> Result<Object<'e>> {
+    let (deferred, promise) = env.create_deferred()?;
+    thread::Builder::new().name("presend-open".into()).spawn(|| answer(deferred, make))?;
+    Ok(promise)
+}
 
 /// Settles the promise, which would be pending for ever if what makes the value panicked.
 fn answer<T: ToNapiValue + Send + 'static>(

@@ -14,6 +14,8 @@ const file = (name) => path.join(root, name);
 const testPicture = readFileSync(file("tests/data/media/test-picture.png"));
 const waves = readFileSync(file("tests/data/media/waves.jpg"));
 const lists = [file("hashlists/demo/demo.presend")];
+/** The second edition of that list. */
+const second = file("tests/data/tuf/release-2/targets/4500c0bce93e1dbab1cfc0e38be9275c6258b707869b2e1bfaab7246164686e9.demo.presend");
 const models = [file("models/nsfwjs-mid-1")];
 
 const open = (options) => Scanner.open({ lists, ...options });
@@ -223,6 +225,41 @@ test("a film is judged frame by frame, and its file is cleared", async () => {
   await assert.rejects(session.finish(), /finished/);
   const wrong = { data: new Uint8Array(5), width: 2, height: 2 };
   await assert.rejects(scanner.session().pushFrame(wrong, 0), TypeError);
+});
+
+test("a frame is judged with the file that it comes from", async () => {
+  const scanner = await open();
+  for (const channels of [1, 3, 4]) {
+    const data = new Uint8Array(large(64).subarray(54, 54 + 64 * 64 * channels));
+    const picture = Buffer.from(testPicture);
+    const scan = scanner.scanFrame({ data, width: 64, height: 64 }, picture, { deadlineMs: 60_000 });
+    picture.fill(0);
+    const report = await scan;
+    assert.deepEqual([report.verdict, report.frames, report.reason.rule], ["block", 1, "list.default.exact"]);
+    report.clearance.check(testPicture);
+  }
+  const wrong = { data: new Uint8Array(2 * 2 * 2), width: 2, height: 2 };
+  await assert.rejects(scanner.scanFrame(wrong, waves), TypeError);
+  const small = await open({ limits: { inputBytes: 1000 } });
+  const grey = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
+  assert.deepEqual(incomplete(await small.scanFrame(grey, waves)), ["incomplete.too-many-bytes"]);
+});
+
+test("an edition of a list takes the place of the one before", async () => {
+  const scanner = await open();
+  const version = async () => (await scanner.scan(testPicture)).reason.listVersion;
+  const session = scanner.session();
+  assert.equal(await version(), 1);
+  for (const list of [second, readFileSync(second)]) {
+    await scanner.reload(list);
+    assert.equal(await version(), 2);
+  }
+  await session.pushBytes(testPicture);
+  assert.equal((await session.finish()).reason.listVersion, 1);
+  await assert.rejects(scanner.reload(lists[0]), /version/);
+  await assert.rejects(scanner.reload(file("examples/matrix/warned/warned.presend")), /no list with the id/);
+  await assert.rejects(scanner.reload(waves), Error);
+  assert.equal(await version(), 2);
 });
 
 test("a session that is aborted, late or empty asks, and no bytes are cleared", async () => {

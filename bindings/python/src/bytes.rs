@@ -35,17 +35,28 @@ impl AsRef<[u8]> for Bytes {
 impl Bytes {
     /// Of `bytes` itself or of anything that lends a one-dimensional buffer.
     pub(crate) fn of(given: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self::within(given, u64::MAX)?.expect("no buffer has so many"))
+    }
+
+    /// The same, unless more than `most` would have to be copied.
+    pub(crate) fn within(
+        given: &Bound<'_, PyAny>,
+        most: u64,
+    ) -> PyResult<Result<Self, Incomplete>> {
         // NumPy's bytes_ is a `bytes` too, but one that has lost its last zeros.
         if let Ok(bytes) = given.cast_exact::<PyBytes>() {
-            return Ok(Self::Lent(bytes.clone().into()));
+            return Ok(Ok(Self::Lent(bytes.clone().into())));
         }
         let buffer = buffer(given)?;
+        if buffer.len_bytes() as u64 > most {
+            return Ok(Err(Incomplete::TooManyBytes));
+        }
         if buffer.dimensions() != 1 {
             return Err(PyTypeError::new_err(
                 "expected the bytes of a file, got an array of pixels",
             ));
         }
-        copied(given.py(), buffer).map(Self::Own)
+        copied(given.py(), buffer).map(|bytes| Ok(Self::Own(bytes)))
     }
 }
 
@@ -54,19 +65,27 @@ pub(crate) enum Input {
     Path(PathBuf),
     Bytes(Bytes),
     Pixels(Frame<'static>),
+    TooManyBytes,
     /// Arrow's null.
     Null,
 }
 
+impl From<Result<Bytes, Incomplete>> for Input {
+    fn from(bytes: Result<Bytes, Incomplete>) -> Self {
+        bytes.map_or(Self::TooManyBytes, Self::Bytes)
+    }
+}
+
 impl Input {
     /// A path for `str` and `os.PathLike`; a file for bytes; pixels for an array of
-    /// two or three dimensions; what an Arrow scalar holds.
-    pub(crate) fn of(given: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// two or three dimensions; what an Arrow scalar holds. No more bytes than `most`
+    /// are copied.
+    pub(crate) fn of(given: &Bound<'_, PyAny>, most: u64) -> PyResult<Self> {
         if given.is_none() {
             return Ok(Self::Null);
         }
         if given.is_exact_instance_of::<PyBytes>() {
-            return Bytes::of(given).map(Self::Bytes);
+            return Bytes::within(given, most).map(Self::from);
         }
         if given.is_instance_of::<PyString>() || given.hasattr("__fspath__")? {
             return given.extract().map(Self::Path);
@@ -74,14 +93,16 @@ impl Input {
         // An Arrow scalar: of text, which is a path, or of binary.
         if given.hasattr("as_buffer")? {
             if given.getattr("type")?.str()?.to_string_lossy().contains("string") {
-                return Self::of(&given.call_method0("as_py")?);
+                return Self::of(&given.call_method0("as_py")?, most);
             }
             let held = given.call_method0("as_buffer")?;
-            return if held.is_none() { Ok(Self::Null) } else { Bytes::of(&held).map(Self::Bytes) };
+            if held.is_none() {
+                return Ok(Self::Null);
+            }
+            return Bytes::within(&held, most).map(Self::from);
         }
-        let lent = buffer(given)?;
-        if lent.dimensions() == 1 {
-            return copied(given.py(), lent).map(|bytes| Self::Bytes(Bytes::Own(bytes)));
+        if buffer(given)?.dimensions() == 1 {
+            return Bytes::within(given, most).map(Self::from);
         }
         pixels(given).map(Self::Pixels)
     }

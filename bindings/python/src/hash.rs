@@ -169,8 +169,8 @@ pub(crate) fn hash(
     cancel: Option<&CancelToken>,
     limits: Option<&Limits>,
 ) -> PyResult<(Vec<Hash>, Option<String>)> {
-    let input = Input::of(data)?;
     let (fidelity, limits) = (named(fidelity)?, gather(limits, deadline_ms, cancel)?);
+    let input = Input::of(data, limits.input_bytes)?;
     let outcome = compute(py, || look(0, input, fidelity, &limits), |reason| given_up(0, reason));
     let hashes = outcome.rows.iter().filter_map(|row| {
         let (bytes, quality) = row.hash?;
@@ -200,7 +200,8 @@ pub(crate) fn hash_many(
     let items = items.try_iter()?.unbind();
     let threads = match threads {
         Some(threads) => NonZeroUsize::new(threads)
-            .ok_or_else(|| PyValueError::new_err("threads is 1 or more"))?,
+            .ok_or_else(|| PyValueError::new_err("threads is 1 or more"))?
+            .min(MOST_THREADS),
         None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     let (fidelity, limits) = (named(fidelity)?, gather(limits, deadline_ms, cancel)?);
@@ -215,7 +216,7 @@ pub(crate) fn hash_many(
         Python::attach(|py| {
             py.check_signals()?;
             let given = items.bind(py).clone().next().transpose()?;
-            given.map(|given| Ok((item, Input::of(&given)?))).transpose()
+            given.map(|given| Ok((item, Input::of(&given, limits.input_bytes)?))).transpose()
         })
     };
     let mut outcomes = py.detach(|| on_threads(threads, next, look))?;
@@ -227,6 +228,9 @@ pub(crate) fn hash_many(
     }
     Ok(hashes)
 }
+
+/// More of them would only hold more files.
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::new(64).expect("more than zero");
 
 /// Asks for the next item on this thread, and hands each to one of the others.
 /// An error ends it, once what the others have begun is done.
@@ -282,6 +286,7 @@ fn look(item: u64, input: Input, fidelity: Fidelity, limits: &presend::Limits) -
     let mut rows = Vec::new();
     let fault = match input {
         Input::Null => Some("null".to_owned()),
+        Input::TooManyBytes => Some(incomplete(Incomplete::TooManyBytes)),
         Input::Pixels(frame) => {
             let (width, height) = (frame.width(), frame.height());
             let charged = budget.charge_frame(width, height);

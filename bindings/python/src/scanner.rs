@@ -66,7 +66,11 @@ impl Scanner {
         cancel: Option<&CancelToken>,
         limits: Option<&Limits>,
     ) -> PyResult<Report> {
-        let (bytes, limits) = (Bytes::of(data)?, gather(limits, deadline_ms, cancel)?);
+        let limits = gather(limits, deadline_ms, cancel)?;
+        let bytes = match Bytes::within(data, limits.input_bytes)? {
+            Ok(bytes) => bytes,
+            Err(reason) => return Ok(self.0.not_scanned(reason).into()),
+        };
         let scan = || self.0.scan(bytes.as_ref(), &limits);
         Ok(compute(py, scan, |reason| self.0.not_scanned(reason)).into())
     }
@@ -81,7 +85,11 @@ impl Scanner {
         cancel: Option<&CancelToken>,
         limits: Option<&Limits>,
     ) -> PyResult<Report> {
-        let (bytes, limits) = (Bytes::of(data)?, gather(limits, deadline_ms, cancel)?);
+        let limits = gather(limits, deadline_ms, cancel)?;
+        let bytes = match Bytes::within(data, limits.input_bytes)? {
+            Ok(bytes) => bytes,
+            Err(reason) => return Ok(self.0.not_scanned(reason).into()),
+        };
         let frames: Py<PyIterator> = frames.try_iter()?.unbind();
         let mut raised = None;
         // A frame at a time is fetched, and Python's own threads go on meanwhile.

@@ -101,6 +101,17 @@ def test_a_deadline_a_cancel_and_limits_end_a_scan_with_ask(scanner):
             scanner.scan(WAVES, deadline_ms=deadline_ms)
 
 
+def test_what_is_too_large_is_refused_before_it_is_copied(scanner, tmp_path):
+    # Larger than any memory, and nothing on the disk.
+    with open(tmp_path / "film", "w+b") as film:
+        film.truncate(1 << 40)
+        with mmap.mmap(film.fileno(), 0) as mapped:
+            assert scanner.scan(mapped).reason.code == "incomplete.too-many-bytes"
+            assert scanner.scan_frames(mapped, []).reason.code == "incomplete.too-many-bytes"
+            assert presend.hash(mapped) == ([], "incomplete.too-many-bytes")
+            assert presend.hash_many([mapped]).faults == [(0, "incomplete.too-many-bytes")]
+
+
 def test_another_thread_runs_during_a_scan_and_can_cancel_it(scanner):
     # The frames never end and have no limit: only the other thread ends the scan.
     token = presend.CancelToken()

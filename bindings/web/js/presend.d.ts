@@ -81,6 +81,19 @@ export class Scanner {
   scan(picture: Picture, options?: ScanOptions): Promise<Report>;
 
   /**
+   * Scans pixels that the host decoded from the picture's file, for media that presend
+   * does not decode itself (HEIC). The report clears the file's bytes.
+   */
+  scanFrame(frame: Frame, picture: Picture, options?: ScanOptions): Promise<Report>;
+
+  /**
+   * Compares with this edition of a list from now on, in the place of the one with its
+   * id. Sessions that run end with the edition that they began with. Rejects what is no
+   * list, replaces none, or is older; then all stays as it was.
+   */
+  reload(list: Source): Promise<void>;
+
+  /**
    * The PDQ hash of the picture's first frame; null where there is none. For
    * showing a person what a hash is: never log or send it. Null, too, once it is
    * aborted or too late.
@@ -112,7 +125,7 @@ export interface SessionOptions {
 
 /** Decoded pixels, rows top to bottom without padding. An ImageData is one. */
 export interface Frame {
-  /** Four bytes a pixel (RGBA, not premultiplied) or one (luma). */
+  /** Four bytes a pixel (RGBA, not premultiplied), three (RGB) or one (luma). */
   data: ArrayBufferView;
   width: number;
   height: number;

@@ -60,7 +60,11 @@ export class Scanner {
     return answer.missed ? this.#notScanned(answer.missed) : this.#report(answer);
   }
 
-  async session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
+  async session(options = {}) {
+    return this.#begin(options);
+  }
+
+  #begin({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits }) {
     if (this.#closed) throw new Error("the scanner is closed");
     valid({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
@@ -69,6 +73,26 @@ export class Scanner {
     const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
     const makeReport = (answer) => this.#report(answer);
     return new Session(engine, settings, due, signals, this.#opened, makeReport);
+  }
+
+  async scanFrame(frame, picture, { deadlineMs, signal } = {}) {
+    if (size(picture) > this.#limits.inputBytes) return this.#notScanned("too-many-bytes");
+    const session = this.#begin({ deadlineMs, signal });
+    // Both are copied before anything is waited for; the session ends whatever they are.
+    const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
+    const [report] = await Promise.all([session.finish(), pushed]);
+    return report;
+  }
+
+  async reload(list) {
+    if (this.#closed) throw new Error("the scanner is closed");
+    const file = await blob(list);
+    const answer = await this.#enqueue({ ask: "reload", due: Infinity, copied: copy(file) });
+    if (answer.missed) throw new Error("no Worker has taken the list");
+    if (answer.refused) throw new Error(answer.refused);
+    // For the Workers to come.
+    this.#files = { ...this.#files, lists: this.#files.lists.with(answer.place, file) };
+    this.#opened.lists = answer.lists;
   }
 
   async hash(picture, { deadlineMs, signal } = {}) {

@@ -57,8 +57,8 @@ export class Session {
   }
 
   async pushFrame({ data, width, height }, atMs) {
-    if (![width * height, width * height * 4].includes(data?.byteLength) || !(width > 0 && height > 0)) {
-      throw new TypeError("a frame has one or four bytes a pixel");
+    if (![1, 3, 4].includes(data?.byteLength / (width * height))) {
+      throw new TypeError("a frame has one, three or four bytes a pixel");
     }
     const copied = copy(data);
     return this.#judge(async () => ({ ask: "frame", pixels: await copied, width, height, atMs }));

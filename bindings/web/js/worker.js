@@ -30,6 +30,15 @@ const answers = {
   frame: ({ pixels, width, height, atMs }) => session.push_frame(pixels, width, height, atMs),
   bytes: ({ piece }) => session.push_bytes(piece),
   finish: () => session.finish(),
+  // A list that is refused is no defect: this Worker goes on.
+  reload({ picture }) {
+    try {
+      return { place: scanner.reload(picture), lists: scanner.lists() };
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) throw error;
+      return { refused: error.message };
+    }
+  },
   hash: ({ picture, limits }) => hash(picture, settings(limits)),
   // The bytes go back: nobody has changed this copy since it was checked.
   check({ picture, digest }) {

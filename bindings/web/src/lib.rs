@@ -165,6 +165,19 @@ impl Scanner {
         report::record(&reports)
     }
 
+    /// Compares with this edition of a list from now on, in the place of the one with
+    /// its id. Gives that place, from 0.
+    ///
+    /// # Errors
+    /// It is no list, replaces none, or comes before the one in use.
+    pub fn reload(&self, bytes: Vec<u8>) -> Result<usize, JsError> {
+        let list = HashList::open(bytes)?;
+        let id = list.id().to_owned();
+        self.0.reload(list)?;
+        let place = self.0.lists().iter().position(|list| list.id() == id);
+        place.ok_or_else(|| JsError::new("the list is not there"))
+    }
+
     /// The lists that it compares with: an array of `{ id, version, entries }`.
     pub fn lists(&self) -> Array {
         let lists = self.0.lists();
@@ -204,8 +217,8 @@ impl Session {
         self.0.is_due(milliseconds(at_ms))
     }
 
-    /// Takes the next frame: four bytes a pixel (RGBA) or one (luma), rows top to
-    /// bottom without padding. Gives the verdict so far.
+    /// Takes the next frame: four bytes a pixel (RGBA), three (RGB) or one (luma), rows
+    /// top to bottom without padding. Gives the verdict so far.
     ///
     /// # Errors
     /// The pixels are not so many.
@@ -216,8 +229,12 @@ impl Session {
         height: u32,
         at_ms: f64,
     ) -> Result<String, JsError> {
-        let is_luma = pixels.len() as u64 == u64::from(width) * u64::from(height);
-        let layout = if is_luma { Layout::Luma8 } else { Layout::Rgba8 };
+        let count = u64::from(width) * u64::from(height);
+        let layout = match (pixels.len() as u64).checked_div(count) {
+            Some(1) => Layout::Luma8,
+            Some(3) => Layout::Rgb8,
+            _ => Layout::Rgba8,
+        };
         let frame = Frame::new(width, height, layout, pixels)?;
         Ok(self.0.push_frame(&frame, milliseconds(at_ms)).name().to_owned())
     }

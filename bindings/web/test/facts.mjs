@@ -143,6 +143,40 @@ export const facts = {
     scanner.close();
   },
 
+  async "a frame is judged with the file that it comes from"({ open, files }) {
+    const scanner = await open();
+    const { data, width, height } = files.testFrame;
+    const rgb = data.filter((_, at) => at % 4 < 3);
+    for (const pixels of [data, rgb]) {
+      const report = await scanner.scanFrame({ data: pixels, width, height }, files.waves);
+      same([report.verdict, report.frames, report.reason.rule], ["block", 1, "list.default.near"]);
+      await report.clearance.check(files.waves);
+    }
+    same(await refusal(scanner.scanFrame({ data: new Uint8Array(8), width: 2, height: 2 }, files.waves)), TypeError);
+    scanner.close();
+    const small = await open({ limits: { inputBytes: 1000 } });
+    same(incomplete(await small.scanFrame(files.testFrame, files.waves)), ["incomplete.too-many-bytes"]);
+    small.close();
+  },
+
+  async "an edition of a list takes the place of the one before"({ open, files, started }) {
+    const scanner = await open();
+    const version = async () => (await scanner.scan(files.testPicture)).reason.listVersion;
+    same(await version(), 1);
+    const before = started();
+    await scanner.reload(files.second);
+    same([await version(), scanner.lists[0].version, started()], [2, 2, before]);
+    for (const refused of [files.demo, files.warned, files.waves]) same(await refusal(scanner.reload(refused)), Error);
+    same([await version(), started()], [2, before]);
+    // The Workers to come open it, too.
+    const abort = new AbortController();
+    const scan = scanner.scan(large(4000), { signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    same(incomplete(await scan), ["incomplete.cancelled"]);
+    same([await version(), started()], [2, before + 1]);
+    scanner.close();
+  },
+
   async "a session that is aborted, late or empty asks, and no bytes are cleared"({ open, files, NotScannedError }) {
     const scanner = await open();
     const abort = new AbortController();

@@ -68,6 +68,9 @@ const testPicture = read("tests/data/media/test-picture.png");
 
 export const files = {
   demo: read("hashlists/demo/demo.presend"),
+  /** Its second edition. */
+  second: read("tests/data/tuf/release-2/targets/4500c0bce93e1dbab1cfc0e38be9275c6258b707869b2e1bfaab7246164686e9.demo.presend"),
+  warned: read("examples/matrix/warned/warned.presend"),
   testPicture,
   testFrame: pixels(testPicture),
   waves: read("tests/data/media/waves.jpg"),
