@@ -147,9 +147,11 @@ test("the page goes on while a photo of 12 megapixels is scanned", async (t) => 
   });
   await state("photo.jpg: allow.");
   const { ticks, longest } = await page.evaluate(() => ({ ticks: window.ticks, longest: window.longest }));
-  t.diagnostic(`${ticks} animation frames during a scan of ${await shown(page, "total")}, ${Math.round(longest)} ms apart at most`);
+  const total = await shown(page, "total");
+  t.diagnostic(`${ticks} animation frames during a scan of ${total}, ${Math.round(longest)} ms apart at most`);
   assert.match(await shown(page, "facts"), /JPEG, 4000 × 3000/);
-  assert.ok(ticks > 1);
+  // A page that scanned itself would draw nothing for all that time.
+  assert.ok(ticks > 1 && longest < parseFloat(total), `${longest} ms`);
   await page.evaluate(() => document.querySelector("#picture").decode());
   await page.screenshot({ path: path.join(screenshots, "light-photo.png"), fullPage: true });
   assert.deepEqual(asked, []);
