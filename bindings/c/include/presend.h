@@ -261,9 +261,10 @@ int32_t presend_clearance_check(const struct presend_report *report,
                                 const uint8_t *data,
                                 size_t length);
 
-// The same for what can be read from a file descriptor, from where it stands to the
-// end: a film need not be in memory. Make sure that nobody writes to the file
-// between this and the encryption. (Unix)
+// The same for what can be read of a file, by its descriptor, from where it stands to
+// the end: a film need not be in memory. PRESEND_CANNOT_READ for a pipe, a socket or a
+// device. Make sure that nobody writes to the file between this and the encryption.
+// (Unix)
 //
 // # Safety
 // `report` is a live handle; `fd` is open.
@@ -287,7 +288,9 @@ int32_t presend_scan_bytes(const struct presend_scanner *scanner,
                            const struct presend_options *options,
                            struct presend_report **out);
 
-// Scans a file. No more of it is read than the options allow.
+// Scans a file. No more of it is read than the options allow, and the deadline and
+// the cancel hold while it is read. PRESEND_CANNOT_READ for a folder, a named pipe
+// or a device, which is not waited for.
 //
 // # Safety
 // `scanner` is a live handle; `path` is text; `options` is NULL or a struct; `out`
@@ -297,8 +300,10 @@ int32_t presend_scan_path(const struct presend_scanner *scanner,
                           const struct presend_options *options,
                           struct presend_report **out);
 
-// Scans what can be read from a file descriptor, from where it stands to the end.
-// It stays open, and its place is the end afterwards. (Unix)
+// Scans what can be read of a file, by its descriptor, from where it stands to the
+// end. It stays open, and its place is the end afterwards; the deadline and the
+// cancel hold while it is read. PRESEND_CANNOT_READ for a pipe, a socket or a device:
+// read those yourself, and scan the bytes. (Unix)
 //
 // # Safety
 // `scanner` is a live handle; `fd` is open; `options` is NULL or a struct; `out` is

@@ -8,6 +8,7 @@
 compile_error!("a panic must become a status, which needs panic = \"unwind\"");
 
 mod borrow;
+mod file;
 mod frame;
 mod options;
 mod report;

@@ -234,9 +234,10 @@ pub unsafe extern "C" fn presend_clearance_check(
     })
 }
 
-/// The same for what can be read from a file descriptor, from where it stands to the
-/// end: a film need not be in memory. Make sure that nobody writes to the file
-/// between this and the encryption. (Unix)
+/// The same for what can be read of a file, by its descriptor, from where it stands to
+/// the end: a film need not be in memory. PRESEND_CANNOT_READ for a pipe, a socket or a
+/// device. Make sure that nobody writes to the file between this and the encryption.
+/// (Unix)
 ///
 /// # Safety
 /// `report` is a live handle; `fd` is open.
@@ -247,7 +248,7 @@ pub unsafe extern "C" fn presend_clearance_check_fd(report: *const Report, fd: c
 
     status_of(|| {
         // SAFETY: the caller's promise.
-        let (report, file) = unsafe { (borrow::shared(report)?, crate::scan::opened(fd)?) };
+        let (report, file) = unsafe { (borrow::shared(report)?, crate::file::borrowed(fd)?) };
         let mut failed = Ok(());
         let pieces = std::iter::from_fn(|| {
             let mut piece = Vec::with_capacity(PIECE);

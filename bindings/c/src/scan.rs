@@ -1,11 +1,15 @@
 //! From a file or a frame to a report, here or on presend's own threads.
 
-use std::ffi::{c_char, c_int, c_void};
-use std::fs::File;
+#[cfg(unix)]
+use std::ffi::c_int;
+use std::ffi::{c_char, c_void};
 use std::io::{self, Read};
-use std::mem::ManuallyDrop;
+
+use presend::Limits;
+use presend::limits::{Budget, Incomplete};
 
 use crate::borrow;
+use crate::file;
 use crate::frame::{Frame, frame};
 use crate::options::{Options, limits};
 use crate::report::Report;
@@ -46,7 +50,9 @@ pub unsafe extern "C" fn presend_scan_bytes(
     })
 }
 
-/// Scans a file. No more of it is read than the options allow.
+/// Scans a file. No more of it is read than the options allow, and the deadline and
+/// the cancel hold while it is read. PRESEND_CANNOT_READ for a folder, a named pipe
+/// or a device, which is not waited for.
 ///
 /// # Safety
 /// `scanner` is a live handle; `path` is text; `options` is NULL or a struct; `out`
@@ -63,17 +69,18 @@ pub unsafe extern "C" fn presend_scan_path(
         unsafe {
             borrow::prepare(out)?;
             let (scanner, limits) = (borrow::shared(scanner)?, limits(options)?);
-            let file = File::open(borrow::text(path)?);
-            let bytes = file.and_then(|file| read(&file, limits.input_bytes));
-            let bytes = bytes.map_err(|error| Failure::cannot_read(&error))?;
-            borrow::give(out, Report::new(scanner.scanner.scan(&bytes, &limits)));
+            let path = borrow::text(path)?;
+            let report = scan_file(&scanner.scanner, limits, || file::open(path))?;
+            borrow::give(out, Report::new(report));
         }
         Ok(())
     })
 }
 
-/// Scans what can be read from a file descriptor, from where it stands to the end.
-/// It stays open, and its place is the end afterwards. (Unix)
+/// Scans what can be read of a file, by its descriptor, from where it stands to the
+/// end. It stays open, and its place is the end afterwards; the deadline and the
+/// cancel hold while it is read. PRESEND_CANNOT_READ for a pipe, a socket or a device:
+/// read those yourself, and scan the bytes. (Unix)
 ///
 /// # Safety
 /// `scanner` is a live handle; `fd` is open; `options` is NULL or a struct; `out` is
@@ -91,9 +98,9 @@ pub unsafe extern "C" fn presend_scan_fd(
         unsafe {
             borrow::prepare(out)?;
             let (scanner, limits) = (borrow::shared(scanner)?, limits(options)?);
-            let bytes = read(&*opened(fd)?, limits.input_bytes);
-            let bytes = bytes.map_err(|error| Failure::cannot_read(&error))?;
-            borrow::give(out, Report::new(scanner.scanner.scan(&bytes, &limits)));
+            let file = file::borrowed(fd)?;
+            let report = scan_file(&scanner.scanner, limits, || Ok(&*file))?;
+            borrow::give(out, Report::new(report));
         }
         Ok(())
     })
@@ -184,22 +191,143 @@ impl Drop for Call {
     }
 }
 
-/// # Safety
-/// `fd` is open while the file is used.
-#[cfg(unix)]
-pub(crate) unsafe fn opened(fd: c_int) -> Result<ManuallyDrop<File>, Failure> {
-    use std::os::fd::FromRawFd;
-
-    if fd < 0 {
-        return Err(Failure::argument("the file descriptor is negative"));
-    }
-    // SAFETY: open, by the caller's promise; never closed, because never dropped.
-    Ok(ManuallyDrop::new(unsafe { File::from_raw_fd(fd) }))
+/// The time counts from here, so that opening and reading take their part of it.
+fn scan_file<F: Read>(
+    scanner: &presend::Scanner,
+    mut limits: Limits,
+    open: impl FnOnce() -> Result<F, Failure>,
+) -> Result<presend::Report, Failure> {
+    let budget = Budget::start(&limits);
+    let start = budget.now();
+    let mut file = open()?;
+    let read = read(&mut file, &limits, &budget);
+    Ok(match read.map_err(|error| Failure::cannot_read(&error))? {
+        Ok(bytes) => {
+            let spent = budget.now().saturating_sub(start);
+            limits.time = limits.time.map(|time| time.saturating_sub(spent));
+            scanner.scan(&bytes, &limits)
+        }
+        Err(reason) => scanner.not_scanned(reason),
+    })
 }
 
-/// One byte more than may be scanned, so that the scan sees that it is too large.
-fn read(file: &File, most: u64) -> io::Result<Vec<u8>> {
+/// One byte more than may be scanned, so that the scan sees that it is too large;
+/// or why there was no time to read it.
+fn read(
+    file: &mut impl Read,
+    limits: &Limits,
+    budget: &Budget,
+) -> io::Result<Result<Vec<u8>, Incomplete>> {
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let mut left = limits.input_bytes.saturating_add(1);
+    loop {
+        if let Err(reason) = budget.check() {
+            return Ok(Err(reason));
+        }
+        let count = file.take(left.min(PIECE)).read_to_end(&mut bytes)? as u64;
+        left -= count;
+        if count == 0 || left == 0 {
+            return Ok(Ok(bytes));
+        }
+    }
+}
+
+/// Read from one look at the clock to the next.
+const PIECE: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use presend::limits::{CancelToken, Clock};
+
+    /// A file of this size; each time it is read from takes a second.
+    struct Slow {
+        size: usize,
+        clock: Arc<AtomicU64>,
+        reads: u64,
+    }
+
+    impl Slow {
+        fn new(size: usize) -> (Self, Clock) {
+            let clock = Arc::<AtomicU64>::default();
+            let read = Arc::clone(&clock);
+            let clock_of_limits =
+                Clock::new(move || Duration::from_secs(read.load(Ordering::Relaxed)));
+            (Self { size, clock, reads: 0 }, clock_of_limits)
+        }
+    }
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.reads += 1;
+            self.clock.fetch_add(1, Ordering::Relaxed);
+            let count = buffer.len().min(self.size);
+            self.size -= count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn reading_stops_at_the_deadline() {
+        let (mut file, clock) = Slow::new(64 << 20);
+        let time = Some(Duration::from_secs(5));
+        let limits = Limits { time, clock, input_bytes: u64::MAX, ..Limits::default() };
+        let read = read(&mut file, &limits, &Budget::start(&limits)).unwrap();
+        assert_eq!(read, Err(Incomplete::DeadlinePassed));
+        assert!(file.reads < 100, "{} reads", file.reads);
+    }
+
+    #[test]
+    fn reading_hears_a_cancel() {
+        /// Cancelled while it is read.
+        struct Cancelling(CancelToken);
+        impl Read for Cancelling {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0.cancel();
+                Ok(buffer.len())
+            }
+        }
+        let limits = Limits { input_bytes: 8 << 20, ..Limits::default() };
+        let mut file = Cancelling(limits.cancel.clone());
+        let read = read(&mut file, &limits, &Budget::start(&limits)).unwrap();
+        assert_eq!(read, Err(Incomplete::Cancelled));
+    }
+
+    #[test]
+    fn no_more_is_read_than_shows_that_it_is_too_much() {
+        for (size, most, expected) in [(0, 9, 0), (9, 9, 9), (10, 9, 10), (99, 9, 10), (9, 0, 1)] {
+            let (mut file, clock) = Slow::new(size);
+            let limits = Limits { clock, input_bytes: most, ..Limits::default() };
+            let read = read(&mut file, &limits, &Budget::start(&limits)).unwrap();
+            assert_eq!(read.map(|bytes| bytes.len()), Ok(expected), "{size} of {most}");
+        }
+        let (mut file, clock) = Slow::new(3 << 20);
+        let limits = Limits { clock, ..Limits::default() };
+        let read = read(&mut file, &limits, &Budget::start(&limits)).unwrap();
+        assert_eq!(read.map(|bytes| bytes.len()), Ok(3 << 20), "in pieces");
+    }
+
+    #[test]
+    fn the_time_that_opening_and_reading_take_counts() {
+        let scanner = presend::Scanner::builder().build().unwrap();
+        // It goes on by a second each time it is read, and by ten where the file is opened.
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&now);
+        let clock = Clock::new(move || Duration::from_secs(clock.fetch_add(1, Ordering::Relaxed)));
+        let limits = Limits { clock, time: Some(Duration::from_secs(15)), ..Limits::default() };
+        let open = || {
+            now.fetch_add(10, Ordering::Relaxed);
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+            file::open(path)
+        };
+        let Ok(report) = scan_file(&scanner, limits, open) else { panic!("it opens") };
+        let late = |judged: &presend::verdict::Judged| {
+            judged.finding == presend::Finding::Incomplete(Incomplete::DeadlinePassed)
+        };
+        assert!(report.findings.iter().any(late), "{report:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What a scanner is made of: lists, models and a policy that the host brings.
 
 use std::ffi::c_char;
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use presend::queue::{self, Queue};
@@ -9,6 +9,7 @@ use presend::scanner::ScannerBuilder;
 use presend::{Classifier, HashList, Model, Policy, Runtime};
 
 use crate::borrow;
+use crate::file;
 use crate::status::{
     Failure, PRESEND_BAD_LIST, PRESEND_BAD_MODEL, PRESEND_BAD_PARTS, PRESEND_BAD_POLICY,
     PRESEND_NO_THREAD, status_of,
@@ -239,7 +240,10 @@ fn look_with(
 }
 
 fn read(path: &str) -> Result<HashList, Failure> {
-    open(fs::read(path).map_err(|error| Failure::cannot_read(&error))?)
+    let mut bytes = Vec::new();
+    let read = file::open(path)?.read_to_end(&mut bytes);
+    read.map_err(|error| Failure::cannot_read(&error))?;
+    open(bytes)
 }
 
 fn open(bytes: Vec<u8>) -> Result<HashList, Failure> {

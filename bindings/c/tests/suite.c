@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "presend.h"
@@ -362,6 +363,45 @@ static void what_cannot_be_used_is_named_without_its_path(void) {
     presend_scanner_free(scans);
 }
 
+/* All of these would be waited for, or never end. */
+static void what_is_no_regular_file_is_refused_at_once(void) {
+    presend_scanner *scans = scanner();
+    presend_report *report = NULL;
+    presend_builder *builder = presend_builder_new();
+    char pipe_path[] = "/tmp/presend-XXXXXX/pipe";
+    char *end = strrchr(pipe_path, '/');
+    *end = 0;
+    CHECK(mkdtemp(pipe_path) != NULL);
+    *end = '/';
+    CHECK(mkfifo(pipe_path, 0600) == 0);
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    int zero = open("/dev/zero", O_RDONLY);
+    const char *paths[] = {pipe_path, "/dev/zero", root};
+    for (int n = 0; n < 3; n++) {
+        CHECK(presend_scan_path(scans, paths[n], NULL, &report) == PRESEND_CANNOT_READ && !report);
+        CHECK(strstr(presend_last_error(), "a pipe") && !strstr(presend_last_error(), paths[n]));
+        CHECK(presend_builder_list_path(builder, paths[n]) == PRESEND_CANNOT_READ);
+        CHECK(presend_scanner_reload_path(scans, paths[n]) == PRESEND_CANNOT_READ);
+    }
+    CHECK(presend_scan_bytes(scans, NULL, 0, NULL, &report) == PRESEND_OK);
+    const int fds[] = {ends[0], zero};
+    for (int n = 0; n < 2; n++) {
+        presend_report *none = NULL;
+        CHECK(presend_scan_fd(scans, fds[n], NULL, &none) == PRESEND_CANNOT_READ && !none);
+        CHECK(presend_clearance_check_fd(report, fds[n]) == PRESEND_CANNOT_READ);
+    }
+    presend_report_free(report);
+    close(ends[0]);
+    close(ends[1]);
+    close(zero);
+    CHECK(unlink(pipe_path) == 0);
+    *end = 0;
+    CHECK(rmdir(pipe_path) == 0);
+    presend_builder_free(builder);
+    presend_scanner_free(scans);
+}
+
 static void a_model_looks_and_the_policy_gives_it_meaning(void) {
     const char *policy =
         "low-quality = 'allow'\n[no-data]\nlist = 'allow'\nmodel = 'ask'\n"
@@ -462,8 +502,9 @@ int main(int count, char **arguments) {
     structs_may_grow_and_wrong_sizes_are_refused();
     null_is_answered();
     what_cannot_be_used_is_named_without_its_path();
+    what_is_no_regular_file_is_refused_at_once();
     a_model_looks_and_the_policy_gives_it_meaning();
     a_session_has_a_verdict_at_any_time();
-    printf("9 tests, %d checks passed\n", checks);
+    printf("10 tests, %d checks passed\n", checks);
     return 0;
 }
