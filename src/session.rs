@@ -38,7 +38,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::frame::Frame;
-use crate::limits::{Budget, Limits};
+use crate::limits::{Budget, Incomplete, Limits};
 use crate::scanner::{Scan, Scanner};
 use crate::verdict::{Report, Verdict};
 
@@ -58,6 +58,8 @@ pub struct Session {
     looks: bool,
     reads: bool,
     has_bytes: bool,
+    /// Whether a frame was left out.
+    left_out: bool,
 }
 
 /// Which frames a session looks at, beside the first and the last.
@@ -99,6 +101,7 @@ impl Scanner {
             looks: true,
             reads: true,
             has_bytes: false,
+            left_out: false,
         }
     }
 }
@@ -164,6 +167,33 @@ impl Session {
         }
     }
 
+    /// Notes that a frame could not be handed over and why: there was no turn for it
+    /// ([`Incomplete::Busy`]), or what prepared it panicked ([`Incomplete::Internal`]).
+    /// Gives the verdict so far, which the reason now has its part in.
+    ///
+    /// It counts as a frame that came and was passed over: one that was kept in case
+    /// it is the last is not the last any more. Nothing is computed here but the verdict.
+    pub fn leave_out_frame(&mut self, reason: Incomplete) -> Verdict {
+        self.left_out = true;
+        self.last = None;
+        self.last_was_looked_at = true;
+        self.note(reason)
+    }
+
+    /// The same of the file's next bytes. Without them there are no digests, so no
+    /// more are read and the report clears none.
+    pub fn leave_out_bytes(&mut self, reason: Incomplete) -> Verdict {
+        self.has_bytes = true;
+        self.reads = false;
+        self.note(reason)
+    }
+
+    fn note(&mut self, reason: Incomplete) -> Verdict {
+        self.scan.step(|_| Err(reason.into()));
+        self.verdict = self.scan.verdict();
+        self.verdict
+    }
+
     /// The verdict so far. That nothing was looked at yet is no part of it.
     pub fn verdict(&self) -> Verdict {
         self.verdict
@@ -171,7 +201,8 @@ impl Session {
 
     /// Looks at the last frame, and ends.
     ///
-    /// A session without a frame is `incomplete.malformed`. Without the file's
+    /// A session without a frame, not even one that was left out, is
+    /// `incomplete.malformed`. Without the file's
     /// bytes its report clears none, so [`Clearance::check`] refuses: a call has
     /// nothing to send.
     ///
@@ -186,7 +217,9 @@ impl Session {
         }
         if self.looks {
             self.scan.step(|scan| scan.check());
-            self.scan.expect_a_frame();
+            if !self.left_out {
+                self.scan.expect_a_frame();
+            }
         }
         if self.reads && self.has_bytes {
             self.scan.step(|scan| {

@@ -259,3 +259,57 @@ fn a_session_can_move_to_another_thread() {
     fn moves<T: Send + 'static>() {}
     moves::<Session>();
 }
+
+#[test]
+fn a_frame_that_is_left_out_has_its_part_in_the_verdict() {
+    for reason in [Incomplete::Busy, Incomplete::Internal] {
+        let mut session = session(&Limits::default());
+        assert_eq!(session.push_frame(&plain(0), ms(0)), Verdict::Allow);
+        assert_eq!(session.leave_out_frame(reason), Verdict::Ask);
+        assert_eq!(session.verdict(), Verdict::Ask);
+        assert_eq!(session.push_frame(&plain(1), ms(1000)), Verdict::Ask, "never milder");
+        session.push_bytes(b"the file");
+        let report = session.finish();
+        assert_eq!((report.verdict, findings(&report)), (Verdict::Ask, vec![incomplete(reason)]));
+        assert_eq!(report.frames, 2, "others are looked at");
+        assert_eq!(report.clearance.check(b"the file"), Ok(()), "the person may say yes");
+    }
+    let mut session = session(&Limits::default());
+    assert_eq!(session.push_frame(&listed(), ms(0)), Verdict::Block);
+    assert_eq!(session.leave_out_frame(Incomplete::Busy), Verdict::Block);
+    assert_eq!(findings(&session.finish()), [near(0), incomplete(Incomplete::Busy)]);
+}
+
+#[test]
+fn a_session_of_frames_that_were_left_out_says_why_it_saw_none() {
+    let mut session = session(&Limits::default());
+    session.leave_out_frame(Incomplete::Busy);
+    assert_eq!(findings(&session.finish()), [incomplete(Incomplete::Busy)]);
+}
+
+#[test]
+fn a_frame_that_was_kept_is_not_the_last_once_another_is_left_out() {
+    let mut session = session(&Limits::default());
+    session.push_frame(&plain(0), ms(0));
+    session.push_frame(&plain(1), ms(1));
+    session.leave_out_frame(Incomplete::Busy);
+    assert_eq!(session.finish().frames, 1);
+}
+
+#[test]
+fn a_file_with_a_piece_left_out_is_neither_looked_up_nor_cleared() {
+    let bytes = file();
+    for pieces in [[Some(bytes.as_slice()), None], [None, Some(bytes.as_slice())]] {
+        let mut session = session(&Limits::default());
+        session.push_frame(&plain(0), ms(0));
+        for piece in pieces {
+            match piece {
+                Some(piece) => session.push_bytes(piece),
+                None => assert_eq!(session.leave_out_bytes(Incomplete::Busy), Verdict::Ask),
+            }
+        }
+        let report = session.finish();
+        assert_eq!(findings(&report), [incomplete(Incomplete::Busy)]);
+        assert_eq!(report.clearance.blake3(), None);
+    }
+}
