@@ -12,7 +12,7 @@ suspend fun mayGo(scanner: Scanner, picture: ByteArray): Boolean {
     println(report.verdict().name.lowercase())
     if (report.verdict() != Verdict.ALLOW) {
         val reason = report.findings().first()
-        println("${reason.text}, by rule ${reason.rule}")
+        println("${reason.text()}, by rule ${reason.rule()}")
         return false
     }
     report.check(picture) // just before encrypting

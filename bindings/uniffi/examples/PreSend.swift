@@ -9,7 +9,7 @@ func mayGo(_ scanner: Scanner, _ picture: Data, _ cancel: Cancel) async throws -
     let report = await scanner.scan(bytes: picture, limits: Limits(timeMs: 10_000), cancel: cancel)
     if report.verdict() != .allow {
         let reason = report.findings()[0]
-        print("\(reason.text), by rule \(reason.rule)")
+        print("\(reason.text()), by rule \(reason.rule())")
         return false
     }
     try report.check(bytes: picture)  // just before encrypting

@@ -15,7 +15,7 @@ async def may_go(scanner: presend.Scanner, picture: bytes) -> bool:
     print(report.verdict().name.lower())
     if report.verdict() != presend.Verdict.ALLOW:
         reason = report.findings()[0]
-        print(f"{reason.text}, by rule {reason.rule}")
+        print(f"{reason.text()}, by rule {reason.rule()}")
         return False
     report.check(picture)  # just before encrypting
     return True

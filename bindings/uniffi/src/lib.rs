@@ -7,6 +7,7 @@
 #[cfg(panic = "abort")]
 compile_error!("a panic must become an error, which needs panic = \"unwind\"");
 
+use std::sync::Arc;
 use std::time::Duration;
 
 mod idle;
@@ -104,34 +105,32 @@ pub enum Layout {
     Rgba,
 }
 
-/// Pixels that the host decoded: rows from top to bottom, nothing between them.
-#[derive(Clone, uniffi::Record)]
-pub struct Frame {
-    /// width x height x channels bytes.
-    pub pixels: Vec<u8>,
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// The channels of a pixel.
-    pub layout: Layout,
-    /// How the rows are turned to be upright: EXIF's Orientation, 1 to 8.
-    #[uniffi(default = 1)]
-    pub orientation: u8,
-}
+/// Pixels that the host decoded. They are copied once, and no text shows them.
+#[derive(uniffi::Object)]
+pub struct Frame(presend::Frame<'static>);
 
+#[uniffi::export]
 impl Frame {
-    fn open(self) -> Result<presend::Frame<'static>, PresendError> {
-        let layout = match self.layout {
+    /// Rows from top to bottom, nothing between them: width x height x channels bytes.
+    /// The orientation says how the rows are turned to be upright: EXIF's, 1 to 8.
+    #[uniffi::constructor(default(orientation = 1))]
+    pub fn new(
+        pixels: Vec<u8>,
+        width: u32,
+        height: u32,
+        layout: Layout,
+        orientation: u8,
+    ) -> Result<Arc<Self>, PresendError> {
+        let layout = match layout {
             Layout::Luma => presend::frame::Layout::Luma8,
             Layout::LumaAlpha => presend::frame::Layout::LumaAlpha8,
             Layout::Rgb => presend::frame::Layout::Rgb8,
             Layout::Rgba => presend::frame::Layout::Rgba8,
         };
-        let orientation = presend::frame::Orientation::from_exif(self.orientation)
+        let orientation = presend::frame::Orientation::from_exif(orientation)
             .ok_or_else(|| PresendError::Frame("the orientation must be 1 to 8".into()))?;
-        let frame = presend::Frame::new(self.width, self.height, layout, self.pixels);
+        let frame = presend::Frame::new(width, height, layout, pixels);
         let frame = frame.map_err(|error| PresendError::Frame(error.to_string()))?;
-        Ok(frame.with_orientation(orientation))
+        Ok(Arc::new(Self(frame.with_orientation(orientation))))
     }
 }

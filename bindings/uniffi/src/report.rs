@@ -30,43 +30,53 @@ impl From<presend::Verdict> for Verdict {
     }
 }
 
-/// One thing that a scan found out.
-#[derive(Clone, uniffi::Record)]
-pub struct Finding {
-    /// What follows from this finding alone.
-    pub verdict: Verdict,
-    /// A stable code, safe to log: `list.near`, `incomplete.truncated`, ...
-    pub code: String,
-    /// The rule of the policy that decided: `list.default.near`, ...
-    pub rule: String,
-    /// An English sentence, as safe to log as the code.
-    pub text: String,
-    /// The list's id, if a list matched.
-    pub list: Option<String>,
-    /// The list's version, if a list matched.
-    pub list_version: Option<u64>,
-    /// A classifier's score, 0 to 1. Keep it out of logs.
-    pub score: Option<f32>,
-}
+/// One thing that a scan found out. Printed as a whole it shows nothing.
+#[derive(uniffi::Object)]
+pub struct Finding(verdict::Judged);
 
+#[uniffi::export]
 impl Finding {
-    fn of(judged: &verdict::Judged) -> Self {
-        let (mut list, mut list_version, mut score) = (None, None, None);
-        match &judged.finding {
-            presend::Finding::Match { list: id, version, .. } => {
-                (list, list_version) = (Some(id.clone()), Some(*version));
-            }
-            presend::Finding::Label { score: given, .. } => score = Some(*given),
-            _ => {}
+    /// What follows from this finding alone.
+    pub fn verdict(&self) -> Verdict {
+        self.0.verdict.into()
+    }
+
+    /// A stable code, safe to log: `list.near`, `incomplete.truncated`, ...
+    pub fn code(&self) -> String {
+        self.0.finding.code()
+    }
+
+    /// The rule of the policy that decided: `list.default.near`, ...
+    pub fn rule(&self) -> String {
+        self.0.rule.clone()
+    }
+
+    /// An English sentence, as safe to log as the code.
+    pub fn text(&self) -> String {
+        self.0.finding.to_string()
+    }
+
+    /// The list's id, if a list matched.
+    pub fn list(&self) -> Option<String> {
+        match &self.0.finding {
+            presend::Finding::Match { list, .. } => Some(list.clone()),
+            _ => None,
         }
-        Self {
-            verdict: judged.verdict.into(),
-            code: judged.finding.code(),
-            rule: judged.rule.clone(),
-            text: judged.finding.to_string(),
-            list,
-            list_version,
-            score,
+    }
+
+    /// The list's version, if a list matched.
+    pub fn list_version(&self) -> Option<u64> {
+        match self.0.finding {
+            presend::Finding::Match { version, .. } => Some(version),
+            _ => None,
+        }
+    }
+
+    /// A classifier's score, 0 to 1. Keep it out of logs.
+    pub fn score(&self) -> Option<f32> {
+        match self.0.finding {
+            presend::Finding::Label { score, .. } => Some(score),
+            _ => None,
         }
     }
 }
@@ -90,8 +100,8 @@ impl Report {
 
     /// Everything found, gravest first. The first one decided, unless the verdict is
     /// allow.
-    pub fn findings(&self) -> Vec<Finding> {
-        self.0.findings.iter().map(Finding::of).collect()
+    pub fn findings(&self) -> Vec<Arc<Finding>> {
+        self.0.findings.iter().cloned().map(|judged| Arc::new(Finding(judged))).collect()
     }
 
     /// Displayed frames that were looked at.

@@ -9,11 +9,12 @@ use futures_channel::oneshot;
 use presend::limits::Incomplete;
 use presend::queue::{self, Queue};
 use presend::scanner::ScannerBuilder;
+use presend::session::Settings;
 use presend::{CancelToken, Classifier, HashList, Model, Policy, Runtime};
 
 use crate::idle::UnderWay;
 use crate::report::Report;
-use crate::session::{Session, SessionSettings};
+use crate::session::{Film, Session, SessionSettings};
 use crate::{Frame, Limits, PresendError};
 
 /// Cancels scans. All threads may use it. It cannot be reset.
@@ -140,7 +141,7 @@ impl Scanner {
         cancel: Option<Arc<Cancel>>,
     ) -> Arc<Report> {
         let cancel = cancel.map(|cancel| cancel.0.clone()).unwrap_or_default();
-        let stop = CancelOnDrop(cancel.clone());
+        let mut dropped = CancelOnDrop(Some(cancel.clone()));
         let (done, report) = oneshot::channel();
         let limits = limits.unwrap_or_default().with(cancel);
         let under_way = UnderWay::new();
@@ -149,7 +150,7 @@ impl Scanner {
             drop(under_way);
         });
         let report = report.await;
-        std::mem::forget(stop);
+        dropped.0 = None;
         Report::of(report.unwrap_or_else(|_| self.0.scanner().not_scanned(Incomplete::Internal)))
     }
 
@@ -170,17 +171,22 @@ impl Scanner {
     #[uniffi::method(default(limits = None, cancel = None))]
     pub async fn scan_frame(
         &self,
-        frame: Frame,
+        frame: Arc<Frame>,
         bytes: Vec<u8>,
         limits: Option<Limits>,
         cancel: Option<Arc<Cancel>>,
-    ) -> Result<Arc<Report>, PresendError> {
-        let frame = frame.open()?;
-        let settings = SessionSettings::default();
-        let session = self.session(Some(settings), limits, cancel);
-        session.push_bytes(bytes).await?;
-        session.push(frame, 0).await?;
-        session.finish().await
+    ) -> Arc<Report> {
+        let cancel = cancel.map(|cancel| cancel.0.clone()).unwrap_or_default();
+        let mut dropped = CancelOnDrop(Some(cancel.clone()));
+        let limits = limits.unwrap_or_default().with(cancel);
+        let session = self.0.scanner().session(Settings::default(), &limits);
+        let film = Film::new(&self.0, session);
+        let report = match film.scan(frame, bytes) {
+            Ok(report) => report.await.ok(),
+            Err(_) => None,
+        };
+        dropped.0 = None;
+        report.unwrap_or_else(|| film.lost())
     }
 
     /// Begins a film or a live picture. The limits count over all of it: raise frames,
@@ -211,12 +217,14 @@ impl Scanner {
     }
 }
 
-/// Kotlin and Python drop what is no longer awaited.
-struct CancelOnDrop(CancelToken);
+/// Cancels unless it was taken out. Kotlin and Python drop what is no longer awaited.
+struct CancelOnDrop(Option<CancelToken>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(cancel) = &self.0 {
+            cancel.cancel();
+        }
     }
 }
 

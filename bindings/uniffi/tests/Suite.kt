@@ -26,7 +26,7 @@ fun main(arguments: Array<String>) = runBlocking {
     val report = scanner().scan(picture)
     val first = report.findings()[0]
     check("the test picture is blocked", report.verdict() == Verdict.BLOCK)
-    check("by the list", first.code == "list.exact" && first.list == "demo" && first.listVersion == 1UL)
+    check("by the list", first.code() == "list.exact" && first.list() == "demo" && first.listVersion() == 1UL)
     check("another one may go", scanner().scan(other).verdict() == Verdict.ALLOW)
     report.check(picture)
     val swapped = runCatching { report.check(other) }.exceptionOrNull()
@@ -48,11 +48,28 @@ fun main(arguments: Array<String>) = runBlocking {
     val waiting = (1..40).map { async(start = CoroutineStart.UNDISPATCHED) { one.scan(picture, cancel = cancel) } }
     cancel.cancel()
     val last = waiting.awaitAll().last()
-    check("a cancel reaches scans that wait", last.findings().any { it.code == "incomplete.cancelled" })
+    check("a cancel reaches scans that wait", last.findings().any { it.code() == "incomplete.cancelled" })
     check("and is no allow", last.verdict() == Verdict.ASK)
 
+    // 64 million pixels: the file's bytes are read long before the picture was seen.
+    val large = Frame(ByteArray(64_000_000), 8000u, 8000u, Layout.LUMA)
+    var wait = 20_000L
+    var stopped: Report? = null
+    for (attempt in 1..100) {
+        val stop = Cancel()
+        val scan = async(start = CoroutineStart.UNDISPATCHED) { one.scanFrame(large, other, cancel = stop) }
+        Thread.sleep(wait / 1000)
+        stop.cancel()
+        val report = scan.await()
+        if (report.findings().none { it.code() == "incomplete.cancelled" }) wait /= 2 // it had ended
+        else if (report.blake3() == null || report.frames() == 0u) wait = wait * 3 / 2 // it had not begun
+        else { stopped = report; break }
+    }
+    check("a cancel stops a scan that runs", stopped?.verdict() == Verdict.ASK)
+    check("nothing printed shows what was found", "$first$large$stopped".none { it in "[(" })
+
     val late = scanner().scan(other, Limits(timeMs = 0UL))
-    check("a deadline holds", late.findings()[0].code == "incomplete.deadline-passed")
+    check("a deadline holds", late.findings()[0].code() == "incomplete.deadline-passed")
 
     val grey = ByteArray(64 * 64) { ((it % 64 * 3) xor (it / 64 * 5)).toByte() }
     val plain = Frame(grey, 64u, 64u, Layout.LUMA)
@@ -63,11 +80,11 @@ fun main(arguments: Array<String>) = runBlocking {
     check("a listed frame", session.pushFrame(listed, 100_000UL) == Verdict.BLOCK)
     session.pushBytes(other)
     val film = session.finish()
-    check("the report", film.frames() == 2u && film.findings()[0].code == "list.near")
+    check("the report", film.frames() == 2u && film.findings()[0].code() == "list.near")
     film.check(other)
     val ended = runCatching { session.finish() }.exceptionOrNull()
     check("it has ended", ended is PresendException.Ended)
-    val frame = runCatching { scanner().scanFrame(plain.copy(width = 3u), other) }.exceptionOrNull()
+    val frame = runCatching { Frame(grey, 3u, 64u, Layout.LUMA) }.exceptionOrNull()
     check("a wrong frame is refused", frame is PresendException.Frame)
     check("a frame", scanner().scanFrame(listed, other).verdict() == Verdict.BLOCK)
     val none = runCatching { Builder().listFile("/none/of/these") }.exceptionOrNull()
