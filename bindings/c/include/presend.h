@@ -432,7 +432,8 @@ int32_t presend_session_new(const struct presend_scanner *scanner,
 int32_t presend_session_is_due(const struct presend_session *session, uint64_t at_us);
 
 // Takes the next frame, shown `at_us` microseconds after the film's start, and gives
-// the verdict so far, which never becomes milder. PRESEND_ASK after any failure.
+// the verdict so far, which never becomes milder. PRESEND_ASK after any failure; after
+// PRESEND_PANIC the report has the finding incomplete.internal.
 //
 // # Safety
 // `session` is a live handle that no other thread uses; `pixels` is a struct whose

@@ -1,8 +1,11 @@
 //! Films and live pictures, frame by frame.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
+use presend::Verdict;
+use presend::limits::Incomplete;
 use presend::session::Settings;
 
 use crate::borrow::{self, BySize};
@@ -89,7 +92,8 @@ pub unsafe extern "C" fn presend_session_is_due(session: *const Session, at_us: 
 }
 
 /// Takes the next frame, shown `at_us` microseconds after the film's start, and gives
-/// the verdict so far, which never becomes milder. PRESEND_ASK after any failure.
+/// the verdict so far, which never becomes milder. PRESEND_ASK after any failure; after
+/// PRESEND_PANIC the report has the finding incomplete.internal.
 ///
 /// # Safety
 /// `session` is a live handle that no other thread uses; `pixels` is a struct whose
@@ -104,9 +108,14 @@ pub unsafe extern "C" fn presend_session_push_frame(
     let mut so_far = number(presend::Verdict::Ask);
     let status = status_of(|| {
         // SAFETY: the caller's promise.
-        let (session, frame) = unsafe { (running(session)?, frame(pixels)?) };
-        so_far = number(session.push_frame(&frame, Duration::from_micros(at_us)));
-        Ok(())
+        let session = unsafe { running(session)? };
+        let push = |session: &mut presend::Session| {
+            // SAFETY: the caller's promise.
+            let frame = unsafe { frame(pixels)? };
+            so_far = number(session.push_frame(&frame, Duration::from_micros(at_us)));
+            Ok(())
+        };
+        attempt(session, push, presend::Session::leave_out_frame)
     });
     if !verdict.is_null() {
         // SAFETY: the caller's promise.
@@ -129,7 +138,8 @@ pub unsafe extern "C" fn presend_session_push_bytes(
     status_of(|| {
         // SAFETY: the caller's promise.
         let (session, data) = unsafe { (running(session)?, borrow::bytes(data, length)?) };
-        session.push_bytes(data);
+        let push = |session: &mut presend::Session| session.push_bytes(data);
+        attempt(session, push, presend::Session::leave_out_bytes);
         Ok(())
     })
 }
@@ -169,6 +179,49 @@ unsafe fn running<'a>(session: *mut Session) -> Result<&'a mut presend::Session,
     unsafe { borrow::exclusive(session)? }.0.as_mut().ok_or_else(ended)
 }
 
+/// What panics was not done, and the session says so from then on.
+fn attempt<T>(
+    session: &mut presend::Session,
+    work: impl FnOnce(&mut presend::Session) -> T,
+    leave_out: fn(&mut presend::Session, Incomplete) -> Verdict,
+) -> T {
+    catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or_else(|panic| {
+        leave_out(session, Incomplete::Internal);
+        resume_unwind(panic)
+    })
+}
+
 fn ended() -> Failure {
     Failure::new(PRESEND_ENDED, "the session has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::PRESEND_PANIC;
+
+    #[test]
+    fn a_panic_leaves_the_session_incomplete() {
+        for leave_out in [presend::Session::leave_out_frame, presend::Session::leave_out_bytes] {
+            let scanner = presend::Scanner::builder().policy(allowing()).build().unwrap();
+            let mut session = scanner.session(Settings::default(), &presend::Limits::default());
+            assert_eq!(session.verdict(), Verdict::Allow);
+            let status = status_of(|| {
+                attempt(&mut session, |_| panic!("in a frame"), leave_out);
+                Ok(())
+            });
+            assert_eq!(status, PRESEND_PANIC);
+            assert_eq!(session.verdict(), Verdict::Ask);
+            let report = session.finish();
+            let internal = presend::Finding::Incomplete(Incomplete::Internal);
+            assert!(report.findings.iter().any(|judged| judged.finding == internal));
+        }
+    }
+
+    /// Where there is no list.
+    fn allowing() -> presend::Policy {
+        let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/policy/default.toml");
+        let policy = std::fs::read_to_string(policy).unwrap();
+        presend::Policy::parse(&policy.replace("list = \"ask\"", "list = \"allow\"")).unwrap()
+    }
 }
