@@ -388,6 +388,16 @@ int32_t presend_builder_policy(struct presend_builder *builder, const char *toml
 // `builder` is a live handle that no other thread uses; `name` is text.
 int32_t presend_builder_preset(struct presend_builder *builder, const char *name);
 
+// How presend_scan_start scans: on so many threads, by default one for each
+// processor, and 64 at most; with so many scans waiting for one, by default 64. One
+// more is answered at once, as incomplete.busy. 0 stands for the default.
+//
+// # Safety
+// `builder` is a live handle that no other thread uses.
+int32_t presend_builder_queue(struct presend_builder *builder,
+                              uint32_t threads,
+                              uint32_t waiting);
+
 // Makes a scanner. The builder stays as it is.
 //
 // # Safety

@@ -14,7 +14,8 @@ use crate::status::{Failure, PRESEND_BAD_SIZE};
 /// The type is `repr(C)`, its first field is `struct_size: usize`, and any bits
 /// make a valid value of it.
 pub(crate) unsafe trait BySize: Copy {
-    /// Its size when it was first published.
+    /// Where its last field ended when it was first published: a caller that was
+    /// compiled then must still be understood, so a later field does not count.
     const FIRST_SIZE: usize;
     /// What stands where an older caller's struct has no field.
     fn absent() -> Self;

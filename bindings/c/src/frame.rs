@@ -42,7 +42,7 @@ pub struct Frame {
 
 // SAFETY: numbers and a pointer, the size first.
 unsafe impl BySize for Frame {
-    const FIRST_SIZE: usize = mem::size_of::<Self>();
+    const FIRST_SIZE: usize = mem::offset_of!(Self, orientation) + 4;
 
     fn absent() -> Self {
         Self {
@@ -57,6 +57,7 @@ unsafe impl BySize for Frame {
         }
     }
 }
+const _: () = assert!(Frame::FIRST_SIZE == 48 || cfg!(not(target_pointer_width = "64")));
 
 /// # Safety
 /// `frame` is NULL or to a struct of its size, whose pixels are there.

@@ -35,7 +35,7 @@ pub struct Options {
 
 // SAFETY: numbers and a pointer, the size first.
 unsafe impl BySize for Options {
-    const FIRST_SIZE: usize = mem::size_of::<Self>();
+    const FIRST_SIZE: usize = mem::offset_of!(Self, reserved) + 4;
 
     fn absent() -> Self {
         Self {
@@ -50,6 +50,7 @@ unsafe impl BySize for Options {
         }
     }
 }
+const _: () = assert!(Options::FIRST_SIZE == 56 || cfg!(not(target_pointer_width = "64")));
 
 /// # Safety
 /// `options` is NULL or to a struct of its size, whose cancel is NULL or live.
@@ -60,6 +61,9 @@ pub(crate) unsafe fn limits(options: *const Options) -> Result<Limits, Failure> 
     }
     // SAFETY: the caller's promise.
     let options = unsafe { borrow::sized(options)? };
+    if options.reserved != 0 {
+        return Err(Failure::argument("`reserved` in the options is not 0"));
+    }
     let set = |limit: &mut u64, value: u64| {
         if value != 0 {
             *limit = value;

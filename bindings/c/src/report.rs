@@ -84,7 +84,7 @@ pub struct Summary {
 
 // SAFETY: numbers, the size first.
 unsafe impl BySize for Summary {
-    const FIRST_SIZE: usize = mem::size_of::<Self>();
+    const FIRST_SIZE: usize = mem::offset_of!(Self, height) + 4;
 
     fn absent() -> Self {
         Self {
@@ -99,6 +99,7 @@ unsafe impl BySize for Summary {
         }
     }
 }
+const _: () = assert!(Summary::FIRST_SIZE == 40 || cfg!(not(target_pointer_width = "64")));
 
 /// One thing that a scan found out. Its texts live as long as the report.
 #[derive(Clone, Copy)]
@@ -125,7 +126,7 @@ pub struct Finding {
 
 // SAFETY: numbers and pointers, the size first.
 unsafe impl BySize for Finding {
-    const FIRST_SIZE: usize = mem::size_of::<Self>();
+    const FIRST_SIZE: usize = mem::offset_of!(Self, score) + 4;
 
     fn absent() -> Self {
         Self {
@@ -140,6 +141,7 @@ unsafe impl BySize for Finding {
         }
     }
 }
+const _: () = assert!(Finding::FIRST_SIZE == 56 || cfg!(not(target_pointer_width = "64")));
 
 /// The verdict: PRESEND_ALLOW to PRESEND_BLOCK; PRESEND_ASK for NULL.
 ///

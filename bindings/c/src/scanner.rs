@@ -2,7 +2,9 @@
 
 use std::ffi::c_char;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use presend::queue::{self, Queue};
 use presend::scanner::ScannerBuilder;
@@ -16,18 +18,23 @@ use crate::status::{
 };
 
 /// Gathers what a scanner needs. One thread at a time.
-pub struct Builder(ScannerBuilder);
+#[derive(Default)]
+pub struct Builder {
+    parts: ScannerBuilder,
+    queue: queue::Settings,
+}
 
 /// Scans. All threads may use it at the same time. It has threads of its own for
 /// presend_scan_start, which begin with the first call.
 pub struct Scanner {
     pub(crate) scanner: presend::Scanner,
-    queue: std::sync::OnceLock<Option<Queue>>,
+    settings: queue::Settings,
+    queue: OnceLock<Option<Queue>>,
 }
 
 impl Scanner {
     pub(crate) fn queue(&self) -> Result<&Queue, Failure> {
-        let start = || Queue::new(self.scanner.clone(), queue::Settings::default()).ok();
+        let start = || Queue::new(self.scanner.clone(), self.settings).ok();
         let queue = self.queue.get_or_init(start).as_ref();
         queue.ok_or_else(|| Failure::new(PRESEND_NO_THREAD, "the system has no thread more"))
     }
@@ -46,7 +53,7 @@ pub struct Bytes {
 /// A builder without lists and models and with the policy `default`.
 #[unsafe(no_mangle)]
 pub extern "C" fn presend_builder_new() -> *mut Builder {
-    Box::into_raw(Box::new(Builder(ScannerBuilder::default())))
+    Box::into_raw(Box::default())
 }
 
 /// Compares with one more list, which is copied and verified.
@@ -163,6 +170,29 @@ pub unsafe extern "C" fn presend_builder_preset(builder: *mut Builder, name: *co
     })
 }
 
+/// How presend_scan_start scans: on so many threads, by default one for each
+/// processor, and 64 at most; with so many scans waiting for one, by default 64. One
+/// more is answered at once, as incomplete.busy. 0 stands for the default.
+///
+/// # Safety
+/// `builder` is a live handle that no other thread uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn presend_builder_queue(
+    builder: *mut Builder,
+    threads: u32,
+    waiting: u32,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: the caller's promise.
+        let Builder { queue, .. } = unsafe { borrow::exclusive(builder)? };
+        let default = queue::Settings::default();
+        let given = |number: u32| NonZeroUsize::new(usize::try_from(number).unwrap_or(usize::MAX));
+        queue.threads = given(threads).unwrap_or(default.threads);
+        queue.waiting = given(waiting).map_or(default.waiting, NonZeroUsize::get);
+        Ok(())
+    })
+}
+
 /// Makes a scanner. The builder stays as it is.
 ///
 /// # Safety
@@ -178,10 +208,11 @@ pub unsafe extern "C" fn presend_builder_build(
             borrow::prepare(out)?;
             borrow::shared(builder)?
         };
-        let scanner = builder.0.clone().build();
+        let scanner = builder.parts.clone().build();
         let scanner = scanner.map_err(|error| Failure::new(PRESEND_BAD_PARTS, error))?;
+        let scanner = Scanner { scanner, settings: builder.queue, queue: OnceLock::new() };
         // SAFETY: `out` was prepared.
-        unsafe { borrow::give(out, Scanner { scanner, queue: Default::default() }) };
+        unsafe { borrow::give(out, scanner) };
         Ok(())
     })
 }
@@ -226,7 +257,7 @@ fn add(
     builder: &mut Builder,
     with: impl FnOnce(ScannerBuilder) -> Result<ScannerBuilder, Failure>,
 ) -> Result<(), Failure> {
-    builder.0 = with(builder.0.clone())?;
+    builder.parts = with(builder.parts.clone())?;
     Ok(())
 }
 

@@ -36,12 +36,13 @@ pub struct SessionOptions {
 
 // SAFETY: numbers, the size first.
 unsafe impl BySize for SessionOptions {
-    const FIRST_SIZE: usize = mem::size_of::<Self>();
+    const FIRST_SIZE: usize = mem::offset_of!(Self, reserved) + 4;
 
     fn absent() -> Self {
         Self { struct_size: 0, every_us: 0, passed_over: 0, reserved: 0 }
     }
 }
+const _: () = assert!(SessionOptions::FIRST_SIZE == 24 || cfg!(not(target_pointer_width = "64")));
 
 /// Begins a film or a live picture. The options count over all of it: raise `frames`,
 /// `pixels` and `input_bytes` for a long one.
@@ -64,6 +65,9 @@ pub unsafe extern "C" fn presend_session_new(
             let mut wanted = Settings::default();
             if !settings.is_null() {
                 let given = borrow::sized(settings)?;
+                if given.reserved != 0 {
+                    return Err(Failure::argument("`reserved` in the settings is not 0"));
+                }
                 if given.every_us != 0 {
                     wanted.every = Duration::from_micros(given.every_us);
                 }

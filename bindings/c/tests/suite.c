@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "presend.h"
@@ -73,13 +74,18 @@ static presend_frame frame(const uint8_t *pixels, uint32_t width, uint32_t heigh
     return made;
 }
 
-static presend_scanner *scanner(void) {
+static presend_scanner *scanner_with(uint32_t threads, uint32_t waiting) {
     presend_builder *builder = presend_builder_new();
     presend_scanner *built = NULL;
+    CHECK(presend_builder_queue(builder, threads, waiting) == PRESEND_OK);
     CHECK(presend_builder_list_path(builder, below("hashlists/demo/demo.presend")) == PRESEND_OK);
     CHECK(presend_builder_build(builder, &built) == PRESEND_OK && built);
     presend_builder_free(builder);
     return built;
+}
+
+static presend_scanner *scanner(void) {
+    return scanner_with(0, 0);
 }
 
 static presend_finding first(const presend_report *report) {
@@ -196,13 +202,30 @@ struct answers {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int32_t verdicts[4];
+    int busy;
     int count;
     pthread_t thread;
+    pthread_mutex_t *held; /* while a scan calls back */
 };
+
+static struct answers none_yet(pthread_mutex_t *held) {
+    struct answers answers;
+    memset(&answers, 0, sizeof answers);
+    pthread_mutex_init(&answers.lock, NULL);
+    pthread_cond_init(&answers.changed, NULL);
+    answers.held = held;
+    return answers;
+}
 
 static void done(void *user_data, presend_report *report) {
     struct answers *answers = (struct answers *)user_data;
+    presend_finding finding = first(report);
+    if (answers->held && strcmp(finding.code, "incomplete.busy") != 0) {
+        pthread_mutex_lock(answers->held);
+        pthread_mutex_unlock(answers->held);
+    }
     pthread_mutex_lock(&answers->lock);
+    answers->busy += strcmp(finding.code, "incomplete.busy") == 0;
     answers->verdicts[answers->count++] = report ? presend_report_verdict(report) : -1;
     answers->thread = pthread_self();
     pthread_cond_signal(&answers->changed);
@@ -213,10 +236,7 @@ static void done(void *user_data, presend_report *report) {
 static void a_started_scan_calls_back_once_from_another_thread(void) {
     presend_scanner *scans = scanner();
     file picture = read_file(below("tests/data/media/test-picture.png"));
-    struct answers answers;
-    memset(&answers, 0, sizeof answers);
-    pthread_mutex_init(&answers.lock, NULL);
-    pthread_cond_init(&answers.changed, NULL);
+    struct answers answers = none_yet(NULL);
     CHECK(presend_scan_start(scans, picture.data, picture.length, NULL, NULL, &answers) == PRESEND_BAD_ARGUMENT);
     for (int n = 0; n < 3; n++)
         CHECK(presend_scan_start(scans, picture.data, picture.length, NULL, done, &answers) == PRESEND_OK);
@@ -229,6 +249,75 @@ static void a_started_scan_calls_back_once_from_another_thread(void) {
     for (int n = 0; n < 3; n++) CHECK(answers.verdicts[n] == PRESEND_BLOCK);
     CHECK(!pthread_equal(answers.thread, pthread_self()));
     pthread_mutex_unlock(&answers.lock);
+}
+
+static void the_queue_is_as_long_as_it_was_built(void) {
+    presend_scanner *scans = scanner_with(1, 2);
+    file picture = read_file(below("tests/data/media/test-picture.png"));
+    pthread_mutex_t held;
+    pthread_mutex_init(&held, NULL);
+    pthread_mutex_lock(&held);
+    struct answers answers = none_yet(&held);
+    /* One runs, two wait, one is too many. */
+    for (int n = 0; n < 4; n++)
+        CHECK(presend_scan_start(scans, picture.data, picture.length, NULL, done, &answers) == PRESEND_OK);
+    CHECK(answers.count == 1 && answers.busy == 1 && answers.verdicts[0] == PRESEND_ASK);
+    CHECK(pthread_equal(answers.thread, pthread_self()));
+    pthread_mutex_unlock(&held);
+    pthread_mutex_lock(&answers.lock);
+    while (answers.count < 4) pthread_cond_wait(&answers.changed, &answers.lock);
+    CHECK(answers.busy == 1 && answers.verdicts[3] == PRESEND_BLOCK);
+    pthread_mutex_unlock(&answers.lock);
+    CHECK(presend_builder_queue(NULL, 1, 1) == PRESEND_BAD_ARGUMENT);
+    free(picture.data);
+    presend_scanner_free(scans);
+}
+
+struct frame_scan {
+    presend_scanner *scans;
+    presend_frame pixels;
+    presend_options with;
+    presend_report *report;
+};
+
+static void *scan_a_frame(void *user_data) {
+    struct frame_scan *scan = (struct frame_scan *)user_data;
+    CHECK(presend_scan_frame(scan->scans, &scan->pixels, (const uint8_t *)"file", 4, &scan->with,
+                             &scan->report) == PRESEND_OK);
+    return NULL;
+}
+
+/* 64 million pixels: the file's bytes are read long before the picture was seen. */
+static void a_cancel_stops_a_scan_that_runs(void) {
+    uint8_t *large = (uint8_t *)calloc(8000, 8000);
+    struct frame_scan scan = {scanner(), frame(large, 8000, 8000, PRESEND_LUMA8), options(), NULL};
+    long wait = 20000000;
+    int met = 0;
+    for (int attempt = 0; attempt < 100 && !met; attempt++) {
+        presend_cancel *cancel = presend_cancel_new();
+        scan.with.cancel = cancel;
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, scan_a_frame, &scan) == 0);
+        struct timespec pause = {wait / 1000000000, wait % 1000000000};
+        nanosleep(&pause, NULL);
+        presend_cancel_now(cancel);
+        pthread_join(thread, NULL);
+        presend_cancel_free(cancel);
+        presend_summary summary;
+        memset(&summary, 0, sizeof summary);
+        summary.struct_size = sizeof summary;
+        CHECK(presend_report_summary(scan.report, &summary) == PRESEND_OK);
+        int began = summary.frames == 1 &&
+                    presend_clearance_check(scan.report, (const uint8_t *)"file", 4) == PRESEND_OK;
+        int stopped = strcmp(first(scan.report).code, "incomplete.cancelled") == 0;
+        met = began && stopped;
+        CHECK(!stopped || summary.verdict == PRESEND_ASK);
+        wait = stopped ? wait + wait / 2 : wait / 2;
+        presend_report_free(scan.report);
+    }
+    CHECK(met);
+    free(large);
+    presend_scanner_free(scan.scans);
 }
 
 static void a_cancel_a_deadline_and_a_limit_end_a_scan_as_an_ask(void) {
@@ -297,6 +386,13 @@ static void structs_may_grow_and_wrong_sizes_are_refused(void) {
         grown.known.struct_size = sizes[n];
         CHECK(presend_scan_bytes(scans, &byte, 1, &grown.known, &report) == PRESEND_BAD_SIZE);
     }
+    /* What is reserved may mean something to a later version. */
+    presend_options odd = options();
+    odd.reserved = 1;
+    CHECK(presend_scan_bytes(scans, &byte, 1, &odd, &report) == PRESEND_BAD_ARGUMENT && !report);
+    presend_session_options odder = {sizeof odder, 0, 0, 1};
+    presend_session *session = NULL;
+    CHECK(presend_session_new(scans, &odder, NULL, &session) == PRESEND_BAD_ARGUMENT && !session);
     struct {
         presend_summary known;
         uint64_t later;
@@ -498,6 +594,8 @@ int main(int count, char **arguments) {
     the_test_picture_is_blocked_from_bytes_a_path_and_a_descriptor();
     a_frame_is_read_with_its_stride_and_turn();
     a_started_scan_calls_back_once_from_another_thread();
+    the_queue_is_as_long_as_it_was_built();
+    a_cancel_stops_a_scan_that_runs();
     a_cancel_a_deadline_and_a_limit_end_a_scan_as_an_ask();
     structs_may_grow_and_wrong_sizes_are_refused();
     null_is_answered();
@@ -505,6 +603,6 @@ int main(int count, char **arguments) {
     what_is_no_regular_file_is_refused_at_once();
     a_model_looks_and_the_policy_gives_it_meaning();
     a_session_has_a_verdict_at_any_time();
-    printf("10 tests, %d checks passed\n", checks);
+    printf("12 tests, %d checks passed\n", checks);
     return 0;
 }
