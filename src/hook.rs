@@ -36,6 +36,7 @@ use tokio::{task, time};
 
 use crate::limits::{Budget, CancelToken, Incomplete, Limits};
 use crate::list::HashList;
+use crate::queue::Weight;
 use crate::scanner::{ReloadError, Scanner};
 use crate::verdict::Report;
 
@@ -50,6 +51,7 @@ struct Shared {
     /// A permit for each scan that may run. Tokio gives them in order.
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    weight: Arc<Weight>,
 }
 
 /// How a hook scans.
@@ -60,6 +62,9 @@ pub struct Settings {
     /// Checks that may wait beside those that run; each holds its bytes. One
     /// more is answered at once as [`Incomplete::Busy`]. Default 64.
     pub waiting: usize,
+    /// Bytes that may wait, of all checks together; more is [`Incomplete::Busy`],
+    /// too. One check alone may have more. Default 256 MiB.
+    pub waiting_bytes: u64,
     /// The limits of each check. [`Limits::time`] counts from the first poll,
     /// the time in the queue included; its default here is 10 seconds. (A host
     /// that fills tokio's own blocking threads adds their queue to it.)
@@ -72,6 +77,7 @@ impl Default for Settings {
         Self {
             concurrency: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             waiting: 64,
+            waiting_bytes: 256 << 20,
             limits: Limits { time: Some(Duration::from_secs(10)), ..Limits::default() },
         }
     }
@@ -85,6 +91,7 @@ impl PreSendHook {
             limits: settings.limits,
             running: Arc::new(semaphore(settings.concurrency.get())),
             waiting: semaphore(settings.waiting),
+            weight: Weight::new(settings.waiting_bytes),
         }))
     }
 
@@ -113,7 +120,15 @@ impl PreSendHook {
     ) -> Report {
         let mut dropped = CancelOnDrop(Some(cancel.clone()));
         let budget = Budget::start(&Limits { cancel, ..self.0.limits.clone() });
-        let report = match self.turn(&budget).await {
+        // Permits that come back go to those who wait, so this passes nobody.
+        let turn = match Arc::clone(&self.0.running).try_acquire_owned() {
+            Ok(permit) => Ok(permit),
+            Err(_) => {
+                let size = bytes.as_ref().len() as u64;
+                self.turn(size, &budget).await
+            }
+        };
+        let report = match turn {
             Ok(permit) => {
                 let scanner = self.scanner();
                 let scan = move || {
@@ -154,12 +169,9 @@ impl PreSendHook {
     }
 
     /// Waits for a permit to run, as long as the budget lasts.
-    async fn turn(&self, budget: &Budget) -> Result<OwnedSemaphorePermit, Incomplete> {
-        // Permits that come back go to those who wait, so this passes nobody.
-        if let Ok(permit) = Arc::clone(&self.0.running).try_acquire_owned() {
-            return Ok(permit);
-        }
+    async fn turn(&self, size: u64, budget: &Budget) -> Result<OwnedSemaphorePermit, Incomplete> {
         let _place = self.0.waiting.try_acquire().map_err(|_| Incomplete::Busy)?;
+        let _held = self.0.weight.hold(size).ok_or(Incomplete::Busy)?;
         let mut turn = pin!(Arc::clone(&self.0.running).acquire_owned());
         loop {
             budget.check()?;

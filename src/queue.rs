@@ -27,7 +27,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -44,6 +44,7 @@ pub struct Queue {
     /// Scans that run or wait, and how many may.
     taken: Arc<AtomicUsize>,
     places: usize,
+    weight: Arc<Weight>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -56,12 +57,15 @@ pub struct Settings {
     /// Scans that may wait for a thread; each holds its bytes. One more is
     /// answered at once as [`Incomplete::Busy`]. Default 64.
     pub waiting: usize,
+    /// Bytes that may wait for a thread, of all scans together; more is
+    /// [`Incomplete::Busy`], too. One scan alone may have more. Default 256 MiB.
+    pub waiting_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { threads, waiting: 64 }
+        Self { threads, waiting: 64, waiting_bytes: 256 << 20 }
     }
 }
 
@@ -84,7 +88,8 @@ impl Queue {
             thread::Builder::new().name("presend".into()).spawn(work)?;
         }
         let places = settings.waiting.saturating_add(threads);
-        Ok(Self { scanner, jobs, taken: Arc::default(), places })
+        let weight = Weight::new(settings.waiting_bytes);
+        Ok(Self { scanner, jobs, taken: Arc::default(), places, weight })
     }
 
     /// The scanner, which can be [reloaded](Scanner::reload).
@@ -106,7 +111,8 @@ impl Queue {
     ) {
         let budget = Budget::start(&limits);
         let scanner = self.scanner.clone();
-        self.run(move |turn| {
+        let size = bytes.as_ref().len() as u64;
+        self.run_holding(size, move |turn| {
             let report = match turn {
                 Ok(()) => scanner.scan_within(bytes.as_ref(), budget),
                 Err(reason) => scanner.not_scanned(reason),
@@ -119,18 +125,66 @@ impl Queue {
     /// Runs other work in its turn: a frame, a part of a session. It is told
     /// whether it has a turn; it is [`Incomplete::Busy`], and runs here, if too
     /// many wait. A panic in it is caught.
+    ///
+    /// Without a turn, compute nothing: the thread is the caller's. A session has
+    /// [`leave_out_frame`](crate::Session::leave_out_frame) for that.
     pub fn run(&self, work: impl FnOnce(Result<(), Incomplete>) + Send + 'static) {
+        self.run_holding(0, work);
+    }
+
+    /// The same for work that holds so many bytes while it waits, which count as
+    /// those of a scan do.
+    pub fn run_holding(
+        &self,
+        bytes: u64,
+        work: impl FnOnce(Result<(), Incomplete>) + Send + 'static,
+    ) {
         let work = |turn| drop(catch_unwind(AssertUnwindSafe(|| work(turn))));
         let taken = Arc::clone(&self.taken);
-        if taken.fetch_add(1, Ordering::Relaxed) >= self.places {
+        let has_place = taken.fetch_add(1, Ordering::Relaxed) < self.places;
+        let Some(held) = has_place.then(|| self.weight.hold(bytes)).flatten() else {
             taken.fetch_sub(1, Ordering::Relaxed);
             return work(Err(Incomplete::Busy));
-        }
+        };
         let job = move || {
+            drop(held);
             work(Ok(()));
             taken.fetch_sub(1, Ordering::Relaxed);
         };
         self.jobs.send(Box::new(job)).expect("the threads wait as long as there is a sender");
+    }
+}
+
+/// The bytes that wait in a queue.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    most: u64,
+    now: AtomicU64,
+}
+
+/// Some of them; taken off when dropped.
+pub(crate) struct Held {
+    weight: Arc<Weight>,
+    bytes: u64,
+}
+
+impl Weight {
+    pub(crate) fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self { most, now: AtomicU64::new(0) })
+    }
+
+    /// Nothing if it is too much. What alone is too much may be there alone.
+    pub(crate) fn hold(self: &Arc<Self>, bytes: u64) -> Option<Held> {
+        let before = self.now.fetch_add(bytes, Ordering::Relaxed);
+        let held = Held { weight: Arc::clone(self), bytes };
+        let fits = before == 0 || bytes == 0 || before.saturating_add(bytes) <= self.most;
+        fits.then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.weight.now.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

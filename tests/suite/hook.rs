@@ -37,7 +37,8 @@ fn picture() -> Vec<u8> {
 
 /// Scans one at a time.
 fn narrow(waiting: usize, limits: Limits) -> PreSendHook {
-    PreSendHook::new(scanner(), Settings { concurrency: NonZeroUsize::MIN, waiting, limits })
+    let concurrency = NonZeroUsize::MIN;
+    PreSendHook::new(scanner(), Settings { concurrency, waiting, limits, ..Settings::default() })
 }
 
 fn found(report: &Report, reason: Incomplete) -> bool {
@@ -122,12 +123,14 @@ fn the_reactor_ticks_while_eight_scans_run() {
     assert!(ticks.load(Ordering::Relaxed) >= 8);
 }
 
-/// Bytes that write down when their scan begins.
-struct Noted(u32, Arc<Mutex<Vec<u32>>>);
+/// Bytes that write down when their scan begins, on another thread than this.
+struct Noted(u32, Arc<Mutex<Vec<u32>>>, thread::ThreadId);
 
 impl AsRef<[u8]> for Noted {
     fn as_ref(&self) -> &[u8] {
-        self.1.lock().expect("no panic").push(self.0);
+        if thread::current().id() != self.2 {
+            self.1.lock().expect("no panic").push(self.0);
+        }
         b"hello"
     }
 }
@@ -140,7 +143,8 @@ fn checks_run_in_the_order_in_which_they_came() {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut later = Vec::new();
         for n in 0..6 {
-            let (hook, bytes) = (hook.clone(), Noted(n, Arc::clone(&order)));
+            let bytes = Noted(n, Arc::clone(&order), thread::current().id());
+            let hook = hook.clone();
             later.push(task::spawn(async move { hook.check(bytes).await }));
             // Into the queue, before the next one.
             task::yield_now().await;
@@ -262,4 +266,33 @@ fn bytes_that_panic_are_not_allowed() {
     }
     let report = run(narrow(1, Limits::default()).check(Panics));
     assert!(found(&report, Incomplete::Internal) && report.verdict == Verdict::Ask);
+}
+
+#[test]
+fn no_more_bytes_wait_than_may() {
+    let size = picture().len() as u64;
+    for (waiting_bytes, may_wait) in [(2 * size, 2), (2 * size - 1, 1), (0, 1)] {
+        let concurrency = NonZeroUsize::MIN;
+        let settings = Settings { concurrency, waiting_bytes, ..Settings::default() };
+        let hook = PreSendHook::new(scanner(), settings);
+        run(async move {
+            for round in 0..2 {
+                let (held, go) = hold(&hook, CancelToken::default()).await;
+                let check = || {
+                    let hook = hook.clone();
+                    task::spawn(async move { hook.check(picture()).await })
+                };
+                let wait: Vec<_> = (0..may_wait).map(|_| check()).collect();
+                task::yield_now().await;
+                let busy = hook.check(picture()).await;
+                assert!(found(&busy, Incomplete::Busy), "{waiting_bytes} in round {round}");
+                go.send(()).expect("it listens");
+                held.await.expect("no panic");
+                for wait in wait {
+                    let report = wait.await.expect("no panic");
+                    assert_eq!(report.verdict, Verdict::Block, "{waiting_bytes}");
+                }
+            }
+        });
+    }
 }

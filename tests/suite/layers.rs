@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("verdict", &["limits", "media", "hash", "list"]),
     ("policy", &["limits", "media", "hash", "verdict"]),
     ("scanner", &["limits", "frame", "media", "hash", "classify", "list", "verdict", "policy"]),
-    ("hook", &["limits", "list", "scanner", "verdict"]),
+    ("hook", &["limits", "list", "queue", "scanner", "verdict"]),
     ("queue", &["limits", "scanner", "verdict"]),
     ("session", &["limits", "frame", "scanner", "verdict"]),
     ("update", &["limits", "hash", "list"]),

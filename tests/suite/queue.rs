@@ -13,9 +13,13 @@ use crate::{read, root};
 
 /// With one thread.
 fn queue(waiting: usize) -> Queue {
+    queue_of(Settings { waiting, ..Settings::default() })
+}
+
+fn queue_of(settings: Settings) -> Queue {
     let list = HashList::open(read(root("hashlists/demo/demo.presend"))).expect("a list");
     let scanner = Scanner::builder().list(list).build().expect("one list");
-    Queue::new(scanner, Settings { threads: NonZeroUsize::MIN, waiting }).expect("a thread")
+    Queue::new(scanner, Settings { threads: NonZeroUsize::MIN, ..settings }).expect("a thread")
 }
 
 fn picture() -> Vec<u8> {
@@ -107,4 +111,41 @@ fn what_was_given_is_answered_although_the_queue_is_dropped() {
     drop(queue);
     drop(go);
     assert_eq!(answer.recv().expect("an answer").verdict, Verdict::Block);
+}
+
+#[test]
+fn no_more_bytes_wait_than_may() {
+    let size = picture().len() as u64;
+    for (waiting_bytes, may_wait) in [(2 * size, 2), (2 * size - 1, 1), (0, 1)] {
+        let queue = queue_of(Settings { waiting_bytes, ..Settings::default() });
+        // A second time, because they come back.
+        for _ in 0..2 {
+            let go = hold(&queue);
+            let wait: Vec<_> = (0..may_wait).map(|_| scan(&queue, Limits::default())).collect();
+            let report = scan(&queue, Limits::default()).try_recv().expect("at once");
+            assert!(is(&report, Incomplete::Busy) && report.verdict == Verdict::Ask);
+            let (done, busy) = channel();
+            queue.run_holding(size, move |turn| done.send(turn).expect("the test listens"));
+            assert_eq!(busy.try_recv(), Ok(Err(Incomplete::Busy)));
+            drop(go);
+            for wait in wait {
+                assert_eq!(wait.recv().expect("an answer").verdict, Verdict::Block);
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_scanned_do_not_wait() {
+    let queue = queue_of(Settings { waiting_bytes: 1, ..Settings::default() });
+    let (begun, has_begun) = channel();
+    let (go, goes) = channel::<()>();
+    queue.run_holding(9, move |turn| {
+        begun.send(turn).expect("the test listens");
+        goes.recv().expect_err("nothing is sent");
+    });
+    has_begun.recv().expect("it begins").expect("alone, it may be larger");
+    let waits = scan(&queue, Limits::default());
+    drop(go);
+    assert_eq!(waits.recv().expect("an answer").verdict, Verdict::Block);
 }

@@ -180,14 +180,13 @@ pub fn open<'e>(env: &'e Env, parts: Parts) -> Result<Object<'e>> {
     aside(env, move || {
         let scanner = scanner(lists, &models, policy.as_deref())?;
         let threads = NonZeroUsize::new(threads as usize).unwrap_or(NonZeroUsize::MIN);
-        let queue = Queue::new(scanner, Settings { threads, waiting: WAITING })?;
+        // JavaScript hands over no more scans than there are threads, and one frame or
+        // piece of each session, so nothing is ever busy here.
+        let settings = Settings { threads, waiting: usize::MAX, waiting_bytes: u64::MAX };
+        let queue = Queue::new(scanner, settings)?;
         Ok(Native { queue: Arc::new(queue) })
     })
 }
-
-/// JavaScript hands over no more scans than there are threads, and one frame or piece
-/// of each session, so nothing is ever busy here.
-const WAITING: usize = usize::MAX;
 
 /// A list's file, or its bytes.
 enum Source {
