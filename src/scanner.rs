@@ -486,6 +486,13 @@ impl Scan {
         self.look_at(frame)
     }
 
+    /// The same, while so many bytes of other frames are kept.
+    pub(crate) fn look_at_beside(&mut self, frame: &Frame<'_>, kept: u64) -> Result<(), Fault> {
+        let budget = Arc::clone(&self.budget);
+        let _kept = budget.reserve(kept)?;
+        self.look_at_next(frame)
+    }
+
     fn look_at(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         self.frames += 1;
         let number = self.frames - 1;

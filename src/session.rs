@@ -133,7 +133,8 @@ impl Session {
             self.looked_at = Some(at);
             self.passed_over = 0;
             self.last_was_looked_at = true;
-            self.look_at(frame);
+            let kept = self.last.as_ref().map_or(0, Frame::size);
+            self.look_at(frame, kept);
         } else {
             self.passed_over += 1;
             self.last_was_looked_at = false;
@@ -212,7 +213,9 @@ impl Session {
     /// [`Clearance::check`]: crate::Clearance::check
     pub fn finish(mut self) -> Report {
         match self.last.take() {
-            Some(last) if self.looks && !self.last_was_looked_at => self.look_at(&last),
+            Some(last) if self.looks && !self.last_was_looked_at => {
+                self.look_at(&last, last.size());
+            }
             _ => {}
         }
         if self.looks {
@@ -230,8 +233,9 @@ impl Session {
         self.scan.report()
     }
 
-    fn look_at(&mut self, frame: &Frame<'_>) {
-        self.looks = self.scan.step(|scan| scan.look_at_next(frame));
+    /// Looks at a frame, beside so many bytes that are kept meanwhile.
+    fn look_at(&mut self, frame: &Frame<'_>, kept: u64) {
+        self.looks = self.scan.step(|scan| scan.look_at_beside(frame, kept));
         self.verdict = self.scan.verdict();
     }
 }

@@ -313,3 +313,43 @@ fn a_file_with_a_piece_left_out_is_neither_looked_up_nor_cleared() {
         assert_eq!(report.clearance.blake3(), None);
     }
 }
+
+#[test]
+fn a_frame_that_is_kept_is_charged_while_another_is_looked_at() {
+    let looks = |memory: u64, keeps: bool| {
+        let mut session = session(&Limits { memory, ..Limits::default() });
+        session.push_frame(&listed(), ms(0));
+        if keeps {
+            session.push_frame(&plain(0), ms(1));
+        }
+        session.push_frame(&listed(), ms(1000));
+        !findings(&session.finish()).contains(&incomplete(Incomplete::TooMuchMemory))
+    };
+    let size = 64 * 64;
+    let (mut least, mut enough) = (0, 512 << 20);
+    while least + 1 < enough {
+        let middle = (least + enough) / 2;
+        if looks(middle, false) { enough = middle } else { least = middle }
+    }
+    assert!(enough > size, "a look alone needs memory");
+    assert!(!looks(enough + size - 1, true));
+    assert!(looks(enough + size, true));
+}
+
+#[test]
+fn the_last_frame_is_charged_while_it_is_looked_at() {
+    let looks = |memory: u64, at: u64| {
+        let mut session = session(&Limits { memory, ..Limits::default() });
+        session.push_frame(&plain(0), ms(0));
+        session.push_frame(&listed(), ms(at));
+        !findings(&session.finish()).contains(&incomplete(Incomplete::TooMuchMemory))
+    };
+    let size = 512 * 512 * 4;
+    let (mut least, mut enough) = (0, 512 << 20);
+    while least + 1 < enough {
+        let middle = (least + enough) / 2;
+        if looks(middle, 1000) { enough = middle } else { least = middle }
+    }
+    assert!(!looks(enough + size - 1, 1));
+    assert!(looks(enough + size, 1));
+}
