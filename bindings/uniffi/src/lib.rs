@@ -109,6 +109,13 @@ pub enum Layout {
 #[derive(uniffi::Object)]
 pub struct Frame(presend::Frame<'static>);
 
+impl Frame {
+    fn size(&self) -> u64 {
+        let pixels = u64::from(self.0.width()) * u64::from(self.0.height());
+        pixels * self.0.layout().channels() as u64
+    }
+}
+
 #[uniffi::export]
 impl Frame {
     /// Rows from top to bottom, nothing between them: width x height x channels bytes.

@@ -119,6 +119,15 @@ enum Work {
 }
 
 impl Work {
+    /// Bytes that it holds while it waits.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Frame(frame, _) => frame.size(),
+            Self::Bytes(piece) => piece.len() as u64,
+            Self::NoFrame(_) | Self::NoBytes(_) => 0,
+        }
+    }
+
     fn left_out(&self, reason: Incomplete) -> Self {
         match self {
             Self::Frame(..) | Self::NoFrame(_) => Self::NoFrame(reason),
@@ -149,7 +158,7 @@ impl Film {
 
     fn push(self: &Arc<Self>, work: Work) -> Result<Receiver<Verdict>, PresendError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(|is_full| {
+        self.ask(work.size(), |is_full| {
             let work = if is_full { work.left_out(Incomplete::Busy) } else { work };
             Step::Push(work, answer, UnderWay::new())
         })?;
@@ -158,7 +167,7 @@ impl Film {
 
     fn finish(self: &Arc<Self>) -> Result<Receiver<Arc<Report>>, PresendError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(|_| Step::Finish(answer, UnderWay::new()))?;
+        self.ask(0, |_| Step::Finish(answer, UnderWay::new()))?;
         Ok(answered)
     }
 
@@ -179,7 +188,11 @@ impl Film {
         Report::of(self.queue.scanner().not_scanned(Incomplete::Internal))
     }
 
-    fn ask(self: &Arc<Self>, step: impl FnOnce(bool) -> Step) -> Result<(), PresendError> {
+    fn ask(
+        self: &Arc<Self>,
+        holds: u64,
+        step: impl FnOnce(bool) -> Step,
+    ) -> Result<(), PresendError> {
         let mut state = self.state();
         if state.has_ended {
             return Err(PresendError::Ended);
@@ -192,7 +205,7 @@ impl Film {
         }
         drop(state);
         let film = Arc::clone(self);
-        self.queue.run(move |turn| film.work(turn));
+        self.queue.run_holding(holds, move |turn| film.work(turn));
         Ok(())
     }
 
@@ -262,10 +275,14 @@ mod tests {
     use crate::Layout;
 
     fn queue() -> Arc<Queue> {
+        queue_of(1, u64::MAX)
+    }
+
+    fn queue_of(waiting: usize, waiting_bytes: u64) -> Arc<Queue> {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../hashlists/demo/demo.presend");
         let list = HashList::open(std::fs::read(list).unwrap()).unwrap();
         let scanner = Scanner::builder().list(list).build().unwrap();
-        let settings = queue::Settings { threads: NonZeroUsize::MIN, waiting: 1 };
+        let settings = queue::Settings { threads: NonZeroUsize::MIN, waiting, waiting_bytes };
         Arc::new(Queue::new(scanner, settings).unwrap())
     }
 
@@ -286,11 +303,12 @@ mod tests {
         go
     }
 
-    /// Takes the only place to wait, too.
-    fn fill(queue: &Queue) -> mpsc::Sender<()> {
+    /// Takes the only place to wait, too. What it gives second waits until there is one.
+    fn fill(queue: &Queue) -> (mpsc::Sender<()>, impl FnOnce()) {
         let go = hold(queue);
-        queue.run(|_| {});
-        go
+        let (free, is_free) = channel();
+        queue.run(move |_| free.send(()).unwrap());
+        (go, move || is_free.recv().unwrap())
     }
 
     fn frame(seconds: u64) -> Work {
@@ -324,13 +342,27 @@ mod tests {
         let queue = queue();
         let film = film(&queue);
         assert_eq!(block_on(film.push(frame(0)).unwrap()), Ok(Verdict::Allow));
-        let go = fill(&queue);
+        let (go, is_free) = fill(&queue);
         let answer = film.push(frame(1)).unwrap().try_recv();
         assert_eq!(answer, Ok(Some(Verdict::Ask)), "answered before it returned");
         drop(go);
+        is_free();
         assert_eq!(block_on(film.push(frame(2)).unwrap()), Ok(Verdict::Ask));
         let report = block_on(film.finish().unwrap()).unwrap();
         assert_eq!((codes(&report), report.frames()), (vec!["incomplete.busy".into()], 2));
+    }
+
+    #[test]
+    fn frames_and_pieces_that_wait_are_weighed() {
+        for other in [frame(0), Work::Bytes(vec![0; 2])] {
+            let queue = queue_of(64, 64 * 64 + 1);
+            let (waits, busy) = (film(&queue), film(&queue));
+            let go = hold(&queue);
+            let frame = waits.push(frame(0)).unwrap();
+            assert_eq!(busy.push(other).unwrap().try_recv(), Ok(Some(Verdict::Ask)));
+            drop(go);
+            assert_eq!(block_on(frame), Ok(Verdict::Allow));
+        }
     }
 
     #[test]
@@ -338,10 +370,11 @@ mod tests {
         let queue = queue();
         let film = film(&queue);
         block_on(film.push(frame(0)).unwrap()).unwrap();
-        let go = fill(&queue);
+        let (go, is_free) = fill(&queue);
         let answer = film.push(Work::Bytes(b"the ".to_vec())).unwrap().try_recv();
         assert_eq!(answer, Ok(Some(Verdict::Ask)));
         drop(go);
+        is_free();
         block_on(film.push(Work::Bytes(b"film".to_vec())).unwrap()).unwrap();
         let report = block_on(film.finish().unwrap()).unwrap();
         assert_eq!((codes(&report), report.blake3()), (vec!["incomplete.busy".into()], None));
@@ -354,14 +387,14 @@ mod tests {
         block_on(film.push(frame(0)).unwrap()).unwrap();
         // Kept, in case it is the last: it would be looked at now.
         block_on(film.push(Work::Frame(listed(), Duration::from_millis(1))).unwrap()).unwrap();
-        let _go = fill(&queue);
+        let _held = fill(&queue);
         let report = film.finish().unwrap().try_recv().unwrap().expect("before it returned");
         assert_eq!((codes(&report), report.frames()), (vec!["incomplete.busy".into()], 1));
 
         let film = self::film(&self::queue());
         let blocked = film.push(Work::Frame(listed(), Duration::ZERO)).unwrap();
         assert_eq!(block_on(blocked), Ok(Verdict::Block));
-        let _go = fill(&film.queue);
+        let _held = fill(&film.queue);
         let report = film.finish().unwrap().try_recv().unwrap().expect("before it returned");
         assert_eq!(report.verdict(), Verdict::Block);
     }
