@@ -327,8 +327,8 @@ int32_t presend_scan_frame(const struct presend_scanner *scanner,
                            struct presend_report **out);
 
 // Starts a scan of the bytes of a file on presend's own threads, and returns. The
-// bytes are copied before it does. It calls back if, and only if, the status is
-// PRESEND_OK.
+// bytes are copied before it does, unless they are more than the options allow. It
+// calls back if, and only if, the status is PRESEND_OK.
 //
 // # Safety
 // As for presend_scan_bytes; `done` may be called with `user_data` on another

@@ -135,8 +135,8 @@ pub unsafe extern "C" fn presend_scan_frame(
 }
 
 /// Starts a scan of the bytes of a file on presend's own threads, and returns. The
-/// bytes are copied before it does. It calls back if, and only if, the status is
-/// PRESEND_OK.
+/// bytes are copied before it does, unless they are more than the options allow. It
+/// calls back if, and only if, the status is PRESEND_OK.
 ///
 /// # Safety
 /// As for presend_scan_bytes; `done` may be called with `user_data` on another
@@ -157,7 +157,15 @@ pub unsafe extern "C" fn presend_scan_start(
             unsafe { (borrow::shared(scanner)?, limits(options)?, borrow::bytes(data, length)?) };
         let queue = scanner.queue()?;
         let call = Call { done, user_data, is_made: false };
-        queue.scan(data.to_vec(), limits, move |report| call.make(report));
+        if data.len() as u64 > limits.input_bytes {
+            let scanner = scanner.scanner.clone();
+            queue.run(move |turn| {
+                let reason = turn.err().unwrap_or(Incomplete::TooManyBytes);
+                call.make(scanner.not_scanned(reason));
+            });
+        } else {
+            queue.scan(data.to_vec(), limits, move |report| call.make(report));
+        }
         Ok(())
     })
 }
@@ -269,6 +277,29 @@ mod tests {
             self.size -= count;
             Ok(count)
         }
+    }
+
+    #[test]
+    fn a_call_that_a_panic_prevents_is_made_with_null() {
+        unsafe extern "C" fn done(user_data: *mut c_void, report: *mut Report) {
+            // SAFETY: the test's, which lives until it has heard.
+            let answer = unsafe { &*user_data.cast::<std::sync::mpsc::Sender<bool>>() };
+            answer.send(report.is_null()).unwrap();
+        }
+        let scanner = presend::Scanner::builder().build().unwrap();
+        let threads = std::num::NonZeroUsize::MIN;
+        let settings = presend::queue::Settings { threads, ..Default::default() };
+        let queue = presend::queue::Queue::new(scanner, settings).unwrap();
+        let (mut answer, answered) = std::sync::mpsc::channel::<bool>();
+        let call = Call { done, user_data: (&raw mut answer).cast(), is_made: false };
+        queue.run(move |_| {
+            let _call = call;
+            panic!("before the call");
+        });
+        let (done, is_done) = std::sync::mpsc::channel();
+        queue.run(move |_| done.send(()).unwrap());
+        is_done.recv().unwrap();
+        assert_eq!(answered.try_iter().collect::<Vec<_>>(), [true], "once");
     }
 
     #[test]

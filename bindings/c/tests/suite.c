@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,7 +203,7 @@ struct answers {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int32_t verdicts[4];
-    int busy;
+    int busy, large;
     int count;
     pthread_t thread;
     pthread_mutex_t *held; /* while a scan calls back */
@@ -226,6 +227,7 @@ static void done(void *user_data, presend_report *report) {
     }
     pthread_mutex_lock(&answers->lock);
     answers->busy += strcmp(finding.code, "incomplete.busy") == 0;
+    answers->large += strcmp(finding.code, "incomplete.too-many-bytes") == 0;
     answers->verdicts[answers->count++] = report ? presend_report_verdict(report) : -1;
     answers->thread = pthread_self();
     pthread_cond_signal(&answers->changed);
@@ -270,6 +272,31 @@ static void the_queue_is_as_long_as_it_was_built(void) {
     pthread_mutex_unlock(&answers.lock);
     CHECK(presend_builder_queue(NULL, 1, 1) == PRESEND_BAD_ARGUMENT);
     free(picture.data);
+    presend_scanner_free(scans);
+}
+
+/* KB, at most, so far. */
+static long memory(void) {
+    struct rusage usage;
+    CHECK(getrusage(RUSAGE_SELF, &usage) == 0);
+    return usage.ru_maxrss;
+}
+
+static void what_is_too_large_is_answered_without_a_copy(void) {
+    presend_scanner *scans = scanner_with(1, 1);
+    struct answers answers = none_yet(NULL);
+    size_t length = (size_t)512 << 20;
+    uint8_t *large = (uint8_t *)calloc(1, length);
+    presend_options with = options();
+    with.input_bytes = length - 1;
+    long before = memory();
+    CHECK(presend_scan_start(scans, large, length, &with, done, &answers) == PRESEND_OK);
+    pthread_mutex_lock(&answers.lock);
+    while (answers.count < 1) pthread_cond_wait(&answers.changed, &answers.lock);
+    CHECK(answers.verdicts[0] == PRESEND_ASK && answers.large == 1);
+    pthread_mutex_unlock(&answers.lock);
+    CHECK(memory() - before < 256 * 1024);
+    free(large);
     presend_scanner_free(scans);
 }
 
@@ -595,6 +622,7 @@ int main(int count, char **arguments) {
     a_frame_is_read_with_its_stride_and_turn();
     a_started_scan_calls_back_once_from_another_thread();
     the_queue_is_as_long_as_it_was_built();
+    what_is_too_large_is_answered_without_a_copy();
     a_cancel_stops_a_scan_that_runs();
     a_cancel_a_deadline_and_a_limit_end_a_scan_as_an_ask();
     structs_may_grow_and_wrong_sizes_are_refused();
@@ -603,6 +631,6 @@ int main(int count, char **arguments) {
     what_is_no_regular_file_is_refused_at_once();
     a_model_looks_and_the_policy_gives_it_meaning();
     a_session_has_a_verdict_at_any_time();
-    printf("12 tests, %d checks passed\n", checks);
+    printf("13 tests, %d checks passed\n", checks);
     return 0;
 }
