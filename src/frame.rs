@@ -245,7 +245,7 @@ impl<'a> Frame<'a> {
         match self.layout {
             Layout::Luma8 | Layout::Rgb8 => false,
             Layout::LumaAlpha8 => self.pixels.chunks_exact(2).any(|p| p[1] != 255),
-            Layout::Rgba8 => self.pixels.chunks_exact(4).any(|p| p[3] != 255),
+            Layout::Rgba8 => !is_opaque(&self.pixels),
         }
     }
 
@@ -422,6 +422,13 @@ struct Turn {
     flip_y: bool,
 }
 
+/// Whether no pixel in RGBA lets a background through.
+pub(crate) fn is_opaque(rgba: &[u8]) -> bool {
+    // A piece is read without a branch, in vectors.
+    let all = |piece: &[u8]| piece.chunks_exact(4).fold(255, |all, pixel| all & pixel[3]) == 255;
+    rgba.chunks(1024).all(all)
+}
+
 /// In f32 and in this order of operations, as the PDQ reference does it.
 fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) {
     let weigh =
@@ -441,6 +448,12 @@ fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) 
         }
         Layout::Rgb8 => {
             for (out, p) in out.iter_mut().zip(pixels.chunks_exact(3)) {
+                *out = weigh(p[0], p[1], p[2]);
+            }
+        }
+        // What hides its background, which most pictures do everywhere, is not blended.
+        Layout::Rgba8 if is_opaque(pixels) => {
+            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(4)) {
                 *out = weigh(p[0], p[1], p[2]);
             }
         }

@@ -55,9 +55,10 @@ impl Format {
 /// How much of a picture is decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fidelity {
-    /// As much as a hash and a classifier need: of a large JPEG file, or of the rows
-    /// of an opaque PNG file, the means of 2 x 2, 4 x 4 or 8 x 8 pixels, see
-    /// [`Frame::scale`]. Whatever is unusual about a file is decoded in full.
+    /// As much as a hash and a classifier need: of a large JPEG file, of the rows of
+    /// an opaque PNG file, or of an animation's frames, the means of 2 x 2, 4 x 4 or
+    /// 8 x 8 pixels, see [`Frame::scale`]. Whatever is unusual about a file is decoded
+    /// in full.
     #[default]
     Fast,
     /// Every pixel.
@@ -132,8 +133,8 @@ pub fn open_with<'a>(
     match sniff::sniff(bytes)? {
         Format::Jpeg => jpeg::open(bytes, fidelity, budget),
         Format::Png => png::open(bytes, fidelity, budget),
-        Format::Gif => gif::open(bytes, budget),
-        Format::WebP => webp::open(bytes, budget),
+        Format::Gif => gif::open(bytes, fidelity, budget),
+        Format::WebP => webp::open(bytes, fidelity, budget),
         Format::Bmp => bmp::open(bytes, budget),
     }
 }
@@ -231,9 +232,39 @@ fn still<'a>(
 
 /// A zeroed pixel buffer; the budget has been charged for it.
 fn pixels(length: u64) -> Result<Vec<u8>, Incomplete> {
+    let mut pixels = room(length)?;
+    pixels.resize(length as usize, 0);
+    Ok(pixels)
+}
+
+/// The same, and the budget can end the making of a large one.
+fn blank(length: u64, budget: &Budget) -> Result<Vec<u8>, Incomplete> {
+    let mut pixels = room(length)?;
+    let length = length as usize;
+    while pixels.len() < length {
+        budget.check()?;
+        pixels.resize(length.min(pixels.len() + PIECE), 0);
+    }
+    Ok(pixels)
+}
+
+/// A copy of pixels, likewise.
+fn copy(from: &[u8], budget: &Budget) -> Result<Vec<u8>, Incomplete> {
+    let mut pixels = room(from.len() as u64)?;
+    for piece in from.chunks(PIECE) {
+        budget.check()?;
+        pixels.extend_from_slice(piece);
+    }
+    Ok(pixels)
+}
+
+/// Room for that many bytes.
+fn room(length: u64) -> Result<Vec<u8>, Incomplete> {
     let length = usize::try_from(length).map_err(|_| Incomplete::TooMuchMemory)?;
     let mut pixels = Vec::new();
     pixels.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
-    pixels.resize(length, 0);
     Ok(pixels)
 }
+
+/// Bytes between two looks at the budget: what takes a fraction of a millisecond.
+const PIECE: usize = 1 << 20;

@@ -4,7 +4,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::reader::{Reader, fault, is_short};
-use super::{Decoded, Fault, Format, Frames, pixels, still};
+use super::{Decoded, Fault, Format, Frames, blank, still};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 
@@ -32,7 +32,7 @@ fn decode<'a>(
         _ => return Err(Incomplete::Malformed.into()),
     };
     let memory = budget.reserve(decoder.total_bytes())?;
-    let mut buffer = pixels(decoder.total_bytes())?;
+    let mut buffer = blank(decoder.total_bytes(), budget)?;
     let fault = decoder.read_image(&mut buffer).err().map(|error| broken(&error, budget));
     let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
     Ok((Decoded { frame, memory, profile: None }, fault))

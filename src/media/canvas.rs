@@ -4,9 +4,10 @@
 //! what is hashed. GIF (89a, section 23) and APNG (PNG third edition, section
 //! 11.3.6.2) share the rules.
 
-use super::{Fault, pixels};
-use crate::frame::{Frame, Layout};
-use crate::limits::Incomplete;
+use super::reduce::Means;
+use super::{blank, copy};
+use crate::frame::{Frame, Layout, is_opaque};
+use crate::limits::{Budget, Incomplete, Reserved};
 
 /// What is done with a patch's area before the next patch is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +36,34 @@ pub(super) struct Patch {
 }
 
 /// RGBA, transparent at first.
-pub(super) struct Canvas {
+pub(super) struct Canvas<'a> {
     width: u32,
     height: u32,
     pixels: Vec<u8>,
-    /// The last patch, and what it covered if that is to come back.
-    last: Option<(Patch, Vec<u8>)>,
+    /// The patch at hand, and what it covered if that is to come back.
+    patch: Option<(Patch, Vec<u8>)>,
+    /// What is shown is the means of the canvas where that says enough.
+    means: Option<Means>,
+    budget: &'a Budget,
+    /// The memory of all this.
+    _held: Reserved<'a>,
 }
 
-impl Canvas {
-    pub(super) fn new(width: u32, height: u32) -> Result<Self, Incomplete> {
-        let pixels = pixels(Self::bytes(width, height))?;
-        Ok(Self { width, height, pixels, last: None })
+impl<'a> Canvas<'a> {
+    /// At `scale` above 1 it shows the means of that many rows and columns.
+    pub(super) fn new(
+        width: u32,
+        height: u32,
+        scale: u32,
+        budget: &'a Budget,
+    ) -> Result<Self, Incomplete> {
+        let shown = if scale > 1 { Means::bytes(width, height, scale) } else { 0 };
+        // The canvas, and what a patch covered.
+        let held = budget.reserve(Self::bytes(width, height) * 2 + shown)?;
+        let pixels = blank(Self::bytes(width, height), budget)?;
+        let means =
+            if scale > 1 { Some(Means::new((width, height), scale, budget)?) } else { None };
+        Ok(Self { width, height, pixels, patch: None, means, budget, _held: held })
     }
 
     /// Bytes of one canvas.
@@ -54,72 +71,90 @@ impl Canvas {
         u64::from(width) * u64::from(height) * 4
     }
 
-    /// Disposes of the last patch, draws this one from RGBA rows of its own
-    /// width, and returns what is now to be seen.
-    pub(super) fn draw(&mut self, patch: Patch, rgba: &[u8]) -> Result<Frame<'static>, Fault> {
-        if let Some((last, covered)) = self.last.take() {
-            match last.dispose {
-                Dispose::Keep => {}
-                Dispose::Clear => self.rows(last, |_, row| row.fill(0)),
-                Dispose::Restore => {
-                    let mut covered = covered.as_slice();
-                    self.rows(last, |_, row| {
+    /// Disposes of the last patch and makes way for this one.
+    pub(super) fn begin(&mut self, patch: Patch) -> Result<(), Incomplete> {
+        if let Some((last, covered)) = self.patch.take() {
+            let mut covered = covered.as_slice();
+            for y in 0..last.height {
+                let Some(row) = self.row_of(last, y)? else { break };
+                match last.dispose {
+                    Dispose::Keep => break,
+                    Dispose::Clear => row.fill(0),
+                    Dispose::Restore => {
                         let (saved, rest) = covered.split_at(row.len());
                         row.copy_from_slice(saved);
                         covered = rest;
-                    });
+                    }
                 }
             }
         }
         let mut covered = Vec::new();
         if patch.dispose == Dispose::Restore {
-            self.rows(patch, |_, row| covered.extend_from_slice(row));
-        }
-        let stride = patch.width as usize * 4;
-        self.rows(patch, |y, row| {
-            let drawn = rgba.get(y * stride..).unwrap_or(&[]);
-            match patch.blend {
-                Blend::Replace => {
-                    let length = row.len().min(drawn.len());
-                    row[..length].copy_from_slice(&drawn[..length]);
-                }
-                Blend::Over => {
-                    for (under, over) in row.chunks_exact_mut(4).zip(drawn.chunks_exact(4)) {
-                        blend_over(under, over);
-                    }
-                }
+            for y in 0..patch.height {
+                let Some(row) = self.row_of(patch, y)? else { break };
+                covered.extend_from_slice(row);
             }
-        });
-        self.last = Some((patch, covered));
-        let frame = Frame::new(self.width, self.height, Layout::Rgba8, self.pixels.clone());
-        frame.map_err(|_| Incomplete::Malformed.into())
+        }
+        self.patch = Some((patch, covered));
+        Ok(())
     }
 
-    /// Each row of the patch that lies on the canvas, with its number.
-    fn rows(&mut self, patch: Patch, mut each: impl FnMut(usize, &mut [u8])) {
+    /// Draws row `y` of the patch, in RGBA.
+    pub(super) fn draw(&mut self, y: u32, rgba: &[u8]) -> Result<(), Incomplete> {
+        let Some((patch, _)) = self.patch else { return Ok(()) };
+        let Some(row) = self.row_of(patch, y)? else { return Ok(()) };
+        let length = row.len().min(rgba.len());
+        let (row, rgba) = (&mut row[..length], &rgba[..length]);
+        if patch.blend == Blend::Replace || is_opaque(rgba) {
+            row.copy_from_slice(rgba);
+        } else {
+            for (under, over) in row.chunks_exact_mut(4).zip(rgba.chunks_exact(4)) {
+                blend_over(under, over);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is now to be seen.
+    pub(super) fn show(&mut self) -> Result<(Frame<'static>, Reserved<'a>), Incomplete> {
+        if let Some(means) = &mut self.means {
+            means.update(&self.pixels, self.budget)?;
+            let memory =
+                self.budget.reserve(Means::bytes(self.width, self.height, means.scale()))?;
+            return Ok((means.frame()?, memory));
+        }
+        let memory = self.budget.reserve(self.pixels.len() as u64)?;
+        let frame = copy(&self.pixels, self.budget)?;
+        let frame = Frame::new(self.width, self.height, Layout::Rgba8, frame);
+        Ok((frame.map_err(|_| Incomplete::Malformed)?, memory))
+    }
+
+    /// The part of row `y` of the patch that lies on the canvas, which may be
+    /// changed; none below the canvas.
+    fn row_of(&mut self, patch: Patch, y: u32) -> Result<Option<&mut [u8]>, Incomplete> {
+        self.budget.check()?;
+        let y = patch.top.saturating_add(y);
+        if y >= self.height {
+            return Ok(None);
+        }
+        if let Some(means) = &mut self.means {
+            means.touch(y);
+        }
         let left = patch.left.min(self.width) as usize * 4;
         let right = patch.left.saturating_add(patch.width).min(self.width) as usize * 4;
-        let bottom = patch.top.saturating_add(patch.height).min(self.height) as usize;
-        let top = (patch.top as usize).min(bottom);
-        let stride = self.width as usize * 4;
-        for (y, row) in
-            self.pixels[top * stride..bottom * stride].chunks_exact_mut(stride).enumerate()
-        {
-            each(y, &mut row[left..right]);
-        }
+        let row = y as usize * self.width as usize * 4;
+        Ok(Some(&mut self.pixels[row + left..row + right]))
     }
 }
 
-/// Decoded pixels as a patch for [`Canvas::draw`].
-pub(super) fn rgba(layout: Layout, pixels: Vec<u8>) -> Vec<u8> {
-    let opaque = |r, g, b| [r, g, b, 255];
+/// One row of decoded pixels as a row for [`Canvas::draw`].
+pub(super) fn rgba(layout: Layout, row: &[u8], rgba: &mut Vec<[u8; 4]>) {
+    rgba.clear();
     match layout {
-        Layout::Luma8 => pixels.iter().flat_map(|&p| opaque(p, p, p)).collect(),
-        Layout::LumaAlpha8 => {
-            pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()
-        }
-        Layout::Rgb8 => pixels.chunks_exact(3).flat_map(|p| opaque(p[0], p[1], p[2])).collect(),
-        Layout::Rgba8 => pixels,
+        Layout::Luma8 => rgba.extend(row.iter().map(|&p| [p, p, p, 255])),
+        Layout::LumaAlpha8 => rgba.extend(row.as_chunks().0.iter().map(|&[p, a]| [p, p, p, a])),
+        Layout::Rgb8 => rgba.extend(row.as_chunks().0.iter().map(|&[r, g, b]| [r, g, b, 255])),
+        Layout::Rgba8 => rgba.extend_from_slice(row.as_chunks().0),
     }
 }
 
@@ -144,6 +179,7 @@ fn blend_over(under: &mut [u8], over: &[u8]) {
 mod tests {
     use super::*;
     use crate::frame::Background;
+    use crate::limits::Limits;
 
     const RED: [u8; 4] = [255, 0, 0, 255];
     const CLEAR: [u8; 4] = [0; 4];
@@ -162,36 +198,46 @@ mod tests {
         seen
     }
 
+    /// Draws a row and says what is then seen.
+    fn drawn(canvas: &mut Canvas<'_>, patch: Patch, rgba: &[u8]) -> Vec<bool> {
+        canvas.begin(patch).unwrap();
+        canvas.draw(0, rgba).unwrap();
+        seen(&canvas.show().unwrap().0)
+    }
+
     #[test]
     fn a_patch_stays_goes_or_gives_back_what_it_covered() {
+        let budget = Budget::start(&Limits::default());
         for (dispose, expected) in [
             (Dispose::Keep, [true, true]),
             (Dispose::Clear, [false, true]),
             (Dispose::Restore, [true, true]),
         ] {
-            let mut canvas = Canvas::new(2, 1).unwrap();
-            canvas.draw(patch(0, Dispose::Keep), &RED).unwrap();
-            canvas.draw(patch(0, dispose), &RED).unwrap();
-            assert_eq!(seen(&canvas.draw(patch(1, Dispose::Keep), &RED).unwrap()), expected);
+            let mut canvas = Canvas::new(2, 1, 1, &budget).unwrap();
+            drawn(&mut canvas, patch(0, Dispose::Keep), &RED);
+            drawn(&mut canvas, patch(0, dispose), &RED);
+            assert_eq!(drawn(&mut canvas, patch(1, Dispose::Keep), &RED), expected);
         }
     }
 
     #[test]
     fn clear_pixels_cover_only_when_they_replace() {
+        let budget = Budget::start(&Limits::default());
         for (blend, expected) in [(Blend::Over, true), (Blend::Replace, false)] {
-            let mut canvas = Canvas::new(1, 1).unwrap();
-            canvas.draw(patch(0, Dispose::Keep), &RED).unwrap();
+            let mut canvas = Canvas::new(1, 1, 1, &budget).unwrap();
+            drawn(&mut canvas, patch(0, Dispose::Keep), &RED);
             let cover = Patch { blend, ..patch(0, Dispose::Keep) };
-            assert_eq!(seen(&canvas.draw(cover, &CLEAR).unwrap()), [expected]);
+            assert_eq!(drawn(&mut canvas, cover, &CLEAR), [expected]);
         }
     }
 
     #[test]
     fn a_patch_beyond_the_canvas_is_cut_off() {
-        let mut canvas = Canvas::new(2, 1).unwrap();
+        let budget = Budget::start(&Limits::default());
+        let mut canvas = Canvas::new(2, 1, 1, &budget).unwrap();
         let wide = Patch { width: u32::MAX, height: u32::MAX, ..patch(1, Dispose::Restore) };
-        assert_eq!(seen(&canvas.draw(wide, &RED).unwrap()), [false, true]);
+        assert_eq!(drawn(&mut canvas, wide, &RED), [false, true]);
         let outside = patch(u32::MAX, Dispose::Clear);
-        assert_eq!(seen(&canvas.draw(outside, &RED).unwrap()), [false, false]);
+        assert_eq!(drawn(&mut canvas, outside, &RED), [false, false]);
     }
 }

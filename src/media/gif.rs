@@ -4,12 +4,16 @@ use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, Me
 
 use super::canvas::{Blend, Canvas, Dispose, Patch};
 use super::reader::{Reader, fault, is_short};
-use super::{Decoded, Fault, Format, Frames, pixels};
-use crate::limits::{Budget, Incomplete, Reserved};
+use super::{Decoded, Fault, Fidelity, Format, Frames, blank, reduce};
+use crate::limits::{Budget, Incomplete};
 
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+pub(super) fn open<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
+    options.set_color_output(ColorOutput::Indexed);
     // Frames are decoded into buffers that the budget has been charged for.
     options.set_memory_limit(MemoryLimit::Unlimited);
     let decoder =
@@ -18,15 +22,17 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     if size.0 == 0 || size.1 == 0 {
         return Err(Incomplete::Malformed.into());
     }
-    let mut animation = Animation { decoder, budget, size, canvas: None, fault: None, empty: true };
+    let mut animation =
+        Animation { decoder, fidelity, budget, size, canvas: None, fault: None, empty: true };
     Ok(Frames::new(Format::Gif, size, budget, std::iter::from_fn(move || animation.next())))
 }
 
 struct Animation<'a> {
     decoder: Decoder<Reader<'a>>,
+    fidelity: Fidelity,
     budget: &'a Budget,
     size: (u32, u32),
-    canvas: Option<(Canvas, Reserved<'a>)>,
+    canvas: Option<Canvas<'a>>,
     /// Found while the last frame was read; reported behind it.
     fault: Option<Fault>,
     empty: bool,
@@ -67,24 +73,69 @@ impl<'a> Animation<'a> {
         let (width, height) = self.size;
         self.budget.charge_frame(width.max(patch.width), height.max(patch.height))?;
         if self.canvas.is_none() {
-            // The canvas, and what a patch covered.
-            let held = self.budget.reserve(Canvas::bytes(width, height) * 2)?;
-            self.canvas = Some((Canvas::new(width, height)?, held));
+            let scale = match self.fidelity {
+                Fidelity::Fast => reduce::scale(width, height),
+                Fidelity::Full => 1,
+            };
+            self.canvas = Some(Canvas::new(width, height, scale, self.budget)?);
         }
-        let length = self.decoder.buffer_size() as u64;
-        let _held = self.budget.reserve(length)?;
-        let mut rgba = pixels(length)?;
-        self.budget.check()?;
-        // Row by row, so that a file that breaks off leaves what it had.
-        if let Err(error) = self.decoder.read_into_buffer(&mut rgba) {
-            self.fault = Some(broken(&error, self.budget));
-        }
-        // Few bytes may have filled a large frame.
-        self.budget.check()?;
-        let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
-        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
-        Ok(Decoded { frame: canvas.draw(patch, &rgba)?, memory, profile: None })
+        let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        canvas.begin(patch)?;
+        // Row by row, so that a file that breaks off leaves what it had, and few bytes
+        // that fill a large frame can be stopped.
+        self.fault = rows(&mut self.decoder, patch, canvas, self.budget)?;
+        let (frame, memory) = canvas.show()?;
+        Ok(Decoded { frame, memory, profile: None })
     }
+}
+
+/// Draws the frame's rows as they come, and says what is wrong with the last.
+fn rows(
+    decoder: &mut Decoder<Reader<'_>>,
+    patch: Patch,
+    canvas: &mut Canvas<'_>,
+    budget: &Budget,
+) -> Result<Option<Fault>, Incomplete> {
+    if patch.width == 0 || patch.height == 0 {
+        return Ok(Some(Incomplete::Malformed.into()));
+    }
+    let colours = colours(decoder);
+    let interlaced = decoder.current_frame_info().is_some_and(|frame| frame.interlaced);
+    let _held = budget.reserve(5 * u64::from(patch.width))?;
+    let mut row = blank(patch.width.into(), budget)?;
+    let mut rgba = Vec::with_capacity(row.len());
+    for y in order(patch.height, interlaced) {
+        match decoder.fill_buffer(&mut row) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(Incomplete::Malformed.into())),
+            Err(error) => return Ok(Some(broken(&error, budget))),
+        }
+        rgba.clear();
+        rgba.extend(row.iter().map(|&index| colours[usize::from(index)]));
+        canvas.draw(y, rgba.as_flattened())?;
+    }
+    Ok(None)
+}
+
+/// What each index shows: nothing, where it is the transparent one or has no colour.
+fn colours(decoder: &Decoder<Reader<'_>>) -> [[u8; 4]; 256] {
+    let transparent = decoder.current_frame_info().and_then(|frame| frame.transparent);
+    let mut colours = [[0; 4]; 256];
+    let palette = decoder.palette().unwrap_or_default();
+    for (colour, rgb) in colours.iter_mut().zip(palette.chunks_exact(3)) {
+        *colour = [rgb[0], rgb[1], rgb[2], 255];
+    }
+    if let Some(index) = transparent {
+        colours[usize::from(index)][3] = 0;
+    }
+    colours
+}
+
+/// The numbers of the rows as they come (GIF 89a, appendix E).
+fn order(height: u32, interlaced: bool) -> impl Iterator<Item = u32> {
+    let passes: &[(u32, usize)] =
+        if interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
+    passes.iter().flat_map(move |&(first, step)| (first..height).step_by(step))
 }
 
 fn broken(error: &DecodingError, budget: &Budget) -> Fault {

@@ -1,14 +1,17 @@
 //! PNG and APNG, by the `png` crate; the canvas is ours.
 
+use std::mem;
+
 use png::{
-    BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Info, Reader as Rows, Transformations,
+    BlendOp, ColorType, Decoder, DecodingError, DisposeOp, Info, InterlaceInfo, InterlacedRow,
+    Reader as Rows, Transformations, expand_interlaced_row,
 };
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
 use super::profile::Profile;
 use super::reader::{Reader, fault, is_short};
 use super::reduce::{self, Reducer};
-use super::{Decoded, Fault, Fidelity, Format, Frames, orient, pixels};
+use super::{Decoded, Fault, Fidelity, Format, Frames, blank, orient, room};
 use crate::frame::{Frame, Layout, Orientation};
 use crate::limits::{Budget, Incomplete, Reserved};
 
@@ -49,17 +52,22 @@ pub(super) fn open<'a>(
     // Frames of an animation are drawn on a canvas.
     let profile = profile(info, if animated.is_some() { Layout::Rgba8 } else { layout });
     let is_opaque = matches!(layout, Layout::Luma8 | Layout::Rgb8);
-    let comes_in_rows = is_opaque && animated.is_none() && !info.interlaced;
-    let is_fast = fidelity == Fidelity::Fast && comes_in_rows && profile.is_none();
+    let comes_in_rows = is_opaque && !info.interlaced;
+    let can_be_reduced = animated.is_some() || comes_in_rows;
+    let is_fast = fidelity == Fidelity::Fast && can_be_reduced && profile.is_none();
+    let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
+    let animated = animated.is_some();
     let mut picture = Picture {
         uncounted,
         layout,
-        scale: if is_fast { reduce::scale(size.0, size.1) } else { 1 },
+        scale,
         rows,
         budget,
         size,
         orientation,
+        animated,
         frames,
+        begun: false,
         profile,
         canvas: None,
         fault: None,
@@ -75,12 +83,15 @@ struct Picture<'a> {
     /// Rows and columns that a pixel of the frame stands for.
     scale: u32,
     orientation: Orientation,
+    animated: bool,
     /// Frames still to come.
     frames: u64,
+    /// A frame has come already.
+    begun: bool,
     /// There are frames behind those that the header counts.
     uncounted: bool,
     profile: Option<Profile>,
-    canvas: Option<(Canvas, Reserved<'a>)>,
+    canvas: Option<Canvas<'a>>,
     /// Found while the last frame was read; reported behind it.
     fault: Option<Fault>,
 }
@@ -100,32 +111,21 @@ impl<'a> Picture<'a> {
     fn frame(&mut self) -> Result<Decoded<'a>, Fault> {
         let (width, height) = self.size;
         self.budget.charge_frame(width, height)?;
-        if self.scale > 1 {
+        if self.scale > 1 && !self.animated {
             return self.reduced();
         }
-        let length = u64::from(width) * u64::from(height) * self.layout.channels() as u64;
-        let memory = self.budget.reserve(length)?;
-        let mut buffer = pixels(length)?;
-        let read = self.rows.next_frame(&mut buffer);
-        if let Err(error) = &read {
-            self.fault = Some(broken(error, self.budget));
+        if mem::replace(&mut self.begun, true) {
+            self.rows.next_frame_info().map_err(|error| broken(&error, self.budget))?;
         }
-        let control = self.rows.info().frame_control().copied();
-        let Some(control) = control else {
+        let Some(control) = self.rows.info().frame_control().copied() else {
+            let length = u64::from(width) * u64::from(height) * self.layout.channels() as u64;
+            let memory = self.budget.reserve(length)?;
+            let (buffer, fault) = self.whole((width, height))?;
+            self.fault = fault.or(self.fault);
             let frame = Frame::new(width, height, self.layout, buffer);
             let frame = frame.map_err(|_| Incomplete::Malformed)?;
             return Ok(self.decoded(frame, memory));
         };
-        // A later frame without a pixel of its own shows nothing new.
-        if let (Err(_), Some(_)) = (&read, &self.canvas) {
-            self.frames = 0;
-        }
-        if self.canvas.is_none() {
-            // The canvas, what a patch covered, and the patch in RGBA.
-            let held = self.budget.reserve(Canvas::bytes(width, height) * 3)?;
-            self.canvas = Some((Canvas::new(width, height)?, held));
-        }
-        let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
         let patch = Patch {
             left: control.x_offset,
             top: control.y_offset,
@@ -141,12 +141,70 @@ impl<'a> Picture<'a> {
                 DisposeOp::Previous => Dispose::Restore,
             },
         };
-        let drawn = u64::from(control.width) * u64::from(control.height);
-        let drawn = drawn as usize * self.layout.channels();
-        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
-        buffer.truncate(drawn);
-        let frame = canvas.draw(patch, &rgba(self.layout, buffer))?;
+        if self.canvas.is_none() {
+            self.canvas = Some(Canvas::new(width, height, self.scale, self.budget)?);
+        }
+        let fault = self.draw(patch)?;
+        self.fault = fault.or(self.fault);
+        let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        let (frame, memory) = canvas.show()?;
         Ok(self.decoded(frame, memory))
+    }
+
+    /// Draws the frame's rows, and says what is wrong with the last.
+    fn draw(&mut self, patch: Patch) -> Result<Option<Fault>, Incomplete> {
+        let layout = self.layout;
+        let stride = patch.width as usize * layout.channels();
+        let _held = self.budget.reserve(4 * u64::from(patch.width))?;
+        let mut row = Vec::new();
+        if self.rows.info().interlaced {
+            let _held = self.budget.reserve(stride as u64 * u64::from(patch.height))?;
+            let (pixels, fault) = self.whole((patch.width, patch.height))?;
+            let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+            canvas.begin(patch)?;
+            for (y, pixels) in (0..).zip(pixels.chunks_exact(stride.max(1))) {
+                rgba(layout, pixels, &mut row);
+                canvas.draw(y, row.as_flattened())?;
+            }
+            return Ok(fault);
+        }
+        let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        canvas.begin(patch)?;
+        for y in 0.. {
+            match self.rows.next_row() {
+                Ok(Some(pixels)) => rgba(layout, pixels.data(), &mut row),
+                Ok(None) => break,
+                Err(error) => return Ok(Some(broken(&error, self.budget))),
+            }
+            canvas.draw(y, row.as_flattened())?;
+        }
+        Ok(None)
+    }
+
+    /// The pixels of a frame of this size, black where none came, and what is wrong
+    /// with them.
+    fn whole(
+        &mut self,
+        (width, height): (u32, u32),
+    ) -> Result<(Vec<u8>, Option<Fault>), Incomplete> {
+        let channels = self.layout.channels();
+        let stride = width as usize * channels;
+        let length = stride as u64 * u64::from(height);
+        let interlaced = self.rows.info().interlaced;
+        let mut pixels = if interlaced { blank(length, self.budget)? } else { room(length)? };
+        let fault = loop {
+            self.budget.check()?;
+            match self.rows.next_interlaced_row() {
+                Ok(Some(row)) => put(&mut pixels, stride, &row, channels),
+                Ok(None) => break None,
+                Err(error) => break Some(broken(&error, self.budget)),
+            }
+        };
+        while (pixels.len() as u64) < length {
+            self.budget.check()?;
+            pixels.resize(pixels.len() + stride, 0);
+        }
+        Ok((pixels, fault))
     }
 
     fn decoded(&self, frame: Frame<'static>, memory: Reserved<'a>) -> Decoded<'a> {
@@ -159,8 +217,9 @@ impl<'a> Picture<'a> {
         let (width, height) = self.size;
         let memory = Reducer::bytes(width, height, self.layout, self.scale);
         let memory = self.budget.reserve(memory + 4 * u64::from(width))?;
-        let mut reducer = Reducer::new(self.size, self.layout, self.scale)?;
+        let mut reducer = Reducer::new(self.size, self.layout, self.scale, self.budget)?;
         loop {
+            self.budget.check()?;
             match self.rows.next_row() {
                 Ok(Some(row)) => reducer.push(row.data()),
                 Ok(None) => break,
@@ -172,6 +231,16 @@ impl<'a> Picture<'a> {
         }
         let frame = reducer.finish()?;
         Ok(self.decoded(frame, memory))
+    }
+}
+
+/// A row behind those before it, or where its pass puts it.
+fn put(pixels: &mut Vec<u8>, stride: usize, row: &InterlacedRow<'_>, channels: usize) {
+    match row.interlace() {
+        InterlaceInfo::Null(_) => pixels.extend_from_slice(row.data()),
+        InterlaceInfo::Adam7(pass) => {
+            expand_interlaced_row(pixels, stride, row.data(), pass, 8 * channels as u8);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use moxcms::{ColorProfile, DataColorSpace, Layout as Channels};
 use moxcms::{Transform8BitExecutor, TransformOptions};
 
-use super::{Decoded, pixels};
+use super::{Decoded, blank};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 
@@ -103,7 +103,7 @@ impl Profile {
         let (from, to) = (frame.layout().channels() as u64, layout.channels() as u64);
         let length = frame.size() / from * to;
         let memory = budget.reserve(length)?;
-        let mut shown = pixels(length)?;
+        let mut shown = blank(length, budget)?;
         // In pieces, so that the budget can end it.
         let pieces = frame.pixels().chunks(PIECE * from as usize);
         for (values, shown) in pieces.zip(shown.chunks_mut(PIECE * to as usize)) {

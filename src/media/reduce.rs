@@ -1,8 +1,10 @@
 //! Pictures at a part of their size.
 
-use super::pixels;
-use crate::frame::{Frame, Layout};
-use crate::limits::Incomplete;
+use std::ops::Range;
+
+use super::blank;
+use crate::frame::{Frame, Layout, is_opaque};
+use crate::limits::{Budget, Incomplete};
 
 /// Rows and columns that one pixel may stand for, so that what is left still holds
 /// all that a hash and a classifier look at: 1, 2, 4 or 8.
@@ -40,8 +42,13 @@ impl Reducer {
     }
 
     /// The budget has been charged for the means.
-    pub(super) fn new(size: (u32, u32), layout: Layout, scale: u32) -> Result<Self, Incomplete> {
-        let means = pixels(Self::bytes(size.0, size.1, layout, scale))?;
+    pub(super) fn new(
+        size: (u32, u32),
+        layout: Layout,
+        scale: u32,
+        budget: &Budget,
+    ) -> Result<Self, Incomplete> {
+        let means = blank(Self::bytes(size.0, size.1, layout, scale), budget)?;
         let sums = vec![0; size.0.div_ceil(scale) as usize * layout.channels()];
         Ok(Self { size, layout, scale, sums, rows: 0, means })
     }
@@ -94,14 +101,123 @@ impl Reducer {
     }
 }
 
+/// The means of a canvas in RGBA, made anew where it has changed.
+///
+/// Colours count by their alpha, so that the means over a background are those of the
+/// pixels over it, whatever the background.
+pub(super) struct Means {
+    size: (u32, u32),
+    scale: u32,
+    means: Vec<u8>,
+    /// The canvas's rows that have changed.
+    touched: Range<u32>,
+    /// Of the rows at hand, for each column.
+    sums: Vec<u16>,
+}
+
+impl Means {
+    /// Bytes of the means, and of the sums of a few rows.
+    pub(super) fn bytes(width: u32, height: u32, scale: u32) -> u64 {
+        Reducer::bytes(width, height, Layout::Rgba8, scale) + 8 * u64::from(width)
+    }
+
+    /// Those of a canvas without a colour; the budget has been charged.
+    pub(super) fn new(size: (u32, u32), scale: u32, budget: &Budget) -> Result<Self, Incomplete> {
+        let means = blank(Reducer::bytes(size.0, size.1, Layout::Rgba8, scale), budget)?;
+        Ok(Self { size, scale, means, touched: 0..0, sums: vec![0; 4 * size.0 as usize] })
+    }
+
+    pub(super) fn scale(&self) -> u32 {
+        self.scale
+    }
+
+    /// Notes that row `y` may have changed.
+    pub(super) fn touch(&mut self, y: u32) {
+        self.touched = if self.touched.is_empty() {
+            y..y + 1
+        } else {
+            self.touched.start.min(y)..self.touched.end.max(y + 1)
+        };
+    }
+
+    /// Brings the means up to the canvas.
+    pub(super) fn update(&mut self, canvas: &[u8], budget: &Budget) -> Result<(), Incomplete> {
+        let width = self.size.0 as usize;
+        let (stride, out) = (4 * width, 4 * width.div_ceil(self.scale as usize));
+        let scale = self.scale as usize;
+        let first = self.touched.start as usize / scale;
+        let end = (self.touched.end as usize).div_ceil(scale);
+        let strips = canvas.chunks(stride * scale).zip(self.means.chunks_exact_mut(out));
+        for (strip, means) in strips.take(end).skip(first) {
+            budget.check()?;
+            if is_opaque(strip) {
+                self.sums.fill(0);
+                for row in strip.chunks_exact(stride) {
+                    // 8 rows of 255 at most.
+                    for (sum, &level) in self.sums.iter_mut().zip(row) {
+                        *sum += u16::from(level);
+                    }
+                }
+                let rows = (strip.len() / stride) as u32;
+                for (mean, square) in means.chunks_exact_mut(4).zip(self.sums.chunks(4 * scale)) {
+                    let mut sums = [0u32; 4];
+                    for pixel in square.chunks_exact(4) {
+                        for (sum, &level) in sums.iter_mut().zip(pixel) {
+                            *sum += u32::from(level);
+                        }
+                    }
+                    let area = rows * (square.len() / 4) as u32;
+                    mean.copy_from_slice(&sums.map(|sum| ((sum + area / 2) / area) as u8));
+                }
+            } else {
+                for (n, mean) in means.chunks_exact_mut(4).enumerate() {
+                    let columns = 4 * scale * n..stride.min(4 * scale * (n + 1));
+                    let rows = strip.chunks_exact(stride).map(|row| &row[columns.clone()]);
+                    mean.copy_from_slice(&weighted(rows));
+                }
+            }
+        }
+        self.touched = 0..0;
+        Ok(())
+    }
+
+    /// What the means show.
+    pub(super) fn frame(&self) -> Result<Frame<'static>, Incomplete> {
+        let (width, height) = self.size;
+        let side = |side: u32| side.div_ceil(self.scale);
+        let frame = Frame::new(side(width), side(height), Layout::Rgba8, self.means.clone());
+        Ok(frame.map_err(|_| Incomplete::Internal)?.reduced_from(width, height, self.scale))
+    }
+}
+
+/// The mean colour by alpha, and the mean of the alpha.
+fn weighted<'r>(rows: impl Iterator<Item = &'r [u8]>) -> [u8; 4] {
+    let (mut colours, mut alphas, mut area) = ([0u32; 3], 0u32, 0u32);
+    for row in rows {
+        for pixel in row.chunks_exact(4) {
+            let alpha = u32::from(pixel[3]);
+            for (sum, &level) in colours.iter_mut().zip(pixel) {
+                *sum += alpha * u32::from(level);
+            }
+            alphas += alpha;
+        }
+        area += row.len() as u32 / 4;
+    }
+    let mean = |sum: u32, of: u32| (sum + of / 2).checked_div(of).unwrap_or(0) as u8;
+    let [red, green, blue] = colours.map(|sum| mean(sum, alphas));
+    [red, green, blue, mean(alphas, area)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::frame::Background;
+    use crate::limits::Limits;
 
     #[test]
     fn a_pixel_is_the_mean_of_its_square_and_of_less_at_the_edge() {
-        let mut reducer = Reducer::new((5, 3), Layout::Luma8, 2).unwrap();
+        let budget = Budget::start(&Limits::default());
+        let mut reducer = Reducer::new((5, 3), Layout::Luma8, 2, &budget).unwrap();
         for row in [[0, 2, 10, 10, 7], [4, 6, 10, 14, 9], [100, 101, 0, 0, 200]] {
             reducer.push(&row);
         }
@@ -115,11 +231,55 @@ mod tests {
 
     #[test]
     fn what_is_missing_below_is_black() {
-        let mut reducer = Reducer::new((2, 6), Layout::Luma8, 2).unwrap();
+        let budget = Budget::start(&Limits::default());
+        let mut reducer = Reducer::new((2, 6), Layout::Luma8, 2, &budget).unwrap();
         reducer.push(&[80, 80]);
         let frame = reducer.finish().unwrap();
         let column: Vec<u8> = (0..3).map(|y| frame.rgb(0, y, Background::White)[0]).collect();
         assert_eq!(column, [40, 0, 0]);
+    }
+
+    #[test]
+    fn the_means_over_a_background_are_those_of_the_pixels_over_it() {
+        let budget = Budget::start(&Limits::default());
+        let (width, height) = (13, 11);
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let mut means = Means::new((width, height), 4, &budget).unwrap();
+        let mut canvas: Vec<u8> = (0..4 * width * height).map(|_| random()).collect();
+        // An opaque strip, too, and a later change of some rows.
+        for pixel in canvas[..16 * width as usize].chunks_exact_mut(4) {
+            pixel[3] = 255;
+        }
+        (0..height).for_each(|y| means.touch(y));
+        means.update(&canvas, &budget).unwrap();
+        canvas[4 * 9 * width as usize..].fill(77);
+        (9..height).for_each(|y| means.touch(y));
+        means.update(&canvas, &budget).unwrap();
+        let frame = means.frame().unwrap();
+        let whole = Frame::new(width, height, Layout::Rgba8, canvas).unwrap();
+        for background in [Background::White, Background::Black] {
+            for (x, y) in
+                (0..height.div_ceil(4)).flat_map(|y| (0..width.div_ceil(4)).map(move |x| (x, y)))
+            {
+                let mut sums = [0.0; 3];
+                let mut area = 0.0;
+                for (x, y) in (4 * y..height.min(4 * y + 4))
+                    .flat_map(|y| (4 * x..width.min(4 * x + 4)).map(move |x| (x, y)))
+                {
+                    for (sum, level) in sums.iter_mut().zip(whole.rgb(x, y, background)) {
+                        *sum += f32::from(level);
+                    }
+                    area += 1.0;
+                }
+                for (sum, level) in sums.into_iter().zip(frame.rgb(x, y, background)) {
+                    assert!((sum / area - f32::from(level)).abs() < 1.5, "{x} {y}");
+                }
+            }
+        }
     }
 
     #[test]

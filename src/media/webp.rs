@@ -10,16 +10,22 @@ use image_webp::{DecodingError, WebPDecoder};
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
 use super::profile::Profile;
 use super::reader::{Reader, fault, is_short};
-use super::{Decoded, Fault, Format, Frames, orient, pixels};
+use super::{Decoded, Fault, Fidelity, Format, Frames, blank, orient, reduce};
 use crate::frame::{Frame, Layout, Orientation};
 use crate::limits::{Budget, Incomplete, Reserved};
 
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>, Fault> {
+pub(super) fn open<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     let container = Container::read(bytes)?;
     let size = container.size;
     let mut pictures = container.pictures.into_iter();
-    let mut player = Player { budget, size, short: container.short, canvas: None };
     let (orientation, icc) = (container.orientation, container.icc);
+    let is_fast = fidelity == Fidelity::Fast && icc.is_none();
+    let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
+    let mut player = Player { budget, size, scale, short: container.short, canvas: None };
     let frames = std::iter::from_fn(move || {
         let picture = pictures.next()?;
         let decoded = player.show(&picture, orientation);
@@ -232,8 +238,10 @@ fn u24(a: u8, b: u8, c: u8) -> u32 {
 struct Player<'a> {
     budget: &'a Budget,
     size: (u32, u32),
+    /// Of an animation's canvas.
+    scale: u32,
     short: bool,
-    canvas: Option<(Canvas, Reserved<'a>)>,
+    canvas: Option<Canvas<'a>>,
 }
 
 impl<'a> Player<'a> {
@@ -251,15 +259,20 @@ impl<'a> Player<'a> {
             return Ok(Decoded { frame, memory, profile: None });
         };
         if self.canvas.is_none() {
-            let held = self.budget.reserve(Canvas::bytes(width, height))?;
-            self.canvas = Some((Canvas::new(width, height)?, held));
+            self.canvas = Some(Canvas::new(width, height, self.scale, self.budget)?);
         }
         let (layout, buffer, _held) = self.decode(picture)?;
-        // The patch in RGBA, and the frame that is handed out.
-        let _converted = self.budget.reserve(Canvas::bytes(patch.width, patch.height))?;
-        let memory = self.budget.reserve(Canvas::bytes(width, height))?;
-        let (canvas, _) = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
-        let frame = canvas.draw(patch, &rgba(layout, buffer))?.with_orientation(orientation);
+        let _row = self.budget.reserve(4 * u64::from(patch.width))?;
+        let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
+        canvas.begin(patch)?;
+        let stride = patch.width as usize * layout.channels();
+        let mut row = Vec::new();
+        for (y, pixels) in (0..).zip(buffer.chunks_exact(stride)) {
+            rgba(layout, pixels, &mut row);
+            canvas.draw(y, row.as_flattened())?;
+        }
+        let (frame, memory) = canvas.show()?;
+        let frame = frame.with_orientation(orientation);
         Ok(Decoded { frame, memory, profile: None })
     }
 
@@ -276,7 +289,7 @@ impl<'a> Player<'a> {
         };
         let mut decoder = WebPDecoder::new(Reader::new(&file, self.budget)).map_err(broken)?;
         let layout = if decoder.has_alpha() { Layout::Rgba8 } else { Layout::Rgb8 };
-        let mut buffer = pixels(area * layout.channels() as u64)?;
+        let mut buffer = blank(area * layout.channels() as u64, self.budget)?;
         if decoder.dimensions() != picture.size {
             return Err(Incomplete::Malformed.into());
         }

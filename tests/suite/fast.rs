@@ -247,3 +247,110 @@ fn a_look_in_full_that_the_limits_do_not_allow_is_incomplete() {
     assert!(!incomplete(&scanner(Fidelity::Fast).scan(&bytes, &small)));
     assert!(incomplete(&scanner(Fidelity::Full).scan(&bytes, &small)));
 }
+
+/// The test picture in grey, `times` as large.
+fn enlarged(times: usize) -> (usize, Vec<u8>) {
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let budget = Budget::start(&Limits::default());
+    let frame = media::open(&bytes, &budget).expect("a picture").next().expect("a frame");
+    let frame = frame.expect("it decodes");
+    let side = frame.width() as usize * times;
+    let grey = |n: usize| {
+        let (x, y) = (n % side / times, n / side / times);
+        frame.rgb(x as u32, y as u32, Background::White)[1]
+    };
+    (side, (0..side * side).map(grey).collect())
+}
+
+/// Three frames: the picture with holes, a part of it turned over, a square in holes.
+fn animated_gif() -> Vec<u8> {
+    let (side, grey) = enlarged(3);
+    let palette: Vec<u8> = (0..=255).flat_map(|level| [level; 3]).collect();
+    let mut bytes = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut bytes, side as u16, side as u16, &palette).expect("a file");
+    let mut counts = [0; 256];
+    grey.iter().for_each(|&level| counts[usize::from(level)] += 1);
+    let commonest = (0..=255).max_by_key(|&level| counts[usize::from(level)]).expect("levels");
+    let part = side / 2;
+    let turned: Vec<u8> = (0..part * part)
+        .map(|n| grey[(side - 1 - n / part) * side + side - 1 - n % part])
+        .collect();
+    for (buffer, side, at, interlaced) in
+        [(grey, side, 0, false), (turned, part, 101, true), (vec![9; 300 * 300], 300, 600, false)]
+    {
+        let mut rows: Vec<&[u8]> = buffer.chunks(side).collect();
+        if interlaced {
+            let order = [(0, 8), (4, 8), (2, 4), (1, 2)];
+            let order = order.iter().flat_map(|&(first, step)| (first..side).step_by(step));
+            rows = order.map(|y| &buffer[y * side..][..side]).collect();
+        }
+        let frame = gif::Frame {
+            width: side as u16,
+            height: side as u16,
+            left: at,
+            top: at,
+            transparent: (!interlaced).then_some(commonest),
+            interlaced,
+            dispose: if interlaced {
+                gif::DisposalMethod::Keep
+            } else {
+                gif::DisposalMethod::Previous
+            },
+            buffer: rows.concat().into(),
+            ..gif::Frame::default()
+        };
+        encoder.write_frame(&frame).expect("a frame");
+    }
+    drop(encoder);
+    bytes
+}
+
+/// Two frames with alpha, the second a part.
+fn animated_png() -> Vec<u8> {
+    let (side, grey) = enlarged(3);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side as u32, side as u32);
+    encoder.set_color(png::ColorType::GrayscaleAlpha);
+    encoder.set_compression(png::Compression::Fastest);
+    encoder.set_animated(2, 0).expect("an animation");
+    let mut writer = encoder.write_header().expect("a header");
+    let alpha = |n: usize| (n % 509).min(255) as u8;
+    let pixels: Vec<u8> = grey.iter().enumerate().flat_map(|(n, &g)| [g, alpha(n)]).collect();
+    writer.write_image_data(&pixels).expect("a frame");
+    let part = side as u32 / 3;
+    writer.set_frame_dimension(part, part).expect("a size");
+    writer.set_frame_position(200, 77).expect("a place");
+    writer.set_blend_op(png::BlendOp::Over).expect("a way");
+    writer.write_image_data(&pixels[..2 * (part * part) as usize]).expect("a frame");
+    writer.finish().expect("an end");
+    bytes
+}
+
+#[test]
+fn reduced_frames_of_an_animation_hash_as_whole_ones_do() {
+    let (gif, png) = (animated_gif(), animated_png());
+    for (bytes, frames) in [(gif, 3), (png, 2)] {
+        let hashes = |fidelity, expected: u32| {
+            let budget = Budget::start(&Limits::default());
+            let mut hashes = Vec::new();
+            for frame in media::open_with(&bytes, fidelity, &budget).expect("a picture") {
+                let frame = frame.expect("it decodes");
+                assert_eq!((frame.scale(), frame.original_width()), (expected, 1536));
+                assert!(frame.has_transparency());
+                for background in [Background::White, Background::Black] {
+                    let pdq = Pdq::of(&frame, background, &budget).expect("no limits");
+                    assert!(pdq.quality() > 49);
+                    hashes.push(pdq.hash());
+                }
+            }
+            hashes
+        };
+        let (fast, full) = (hashes(Fidelity::Fast, 4), hashes(Fidelity::Full, 1));
+        let distances: Vec<_> = fast.iter().zip(&full).map(|(a, b)| a.distance(b)).collect();
+        assert_eq!((fast.len(), full.len()), (2 * frames, 2 * frames));
+        assert!(distances.iter().all(|&distance| distance <= 6), "{distances:?}");
+        let between = |n: usize, m: usize| full[n].distance(&full[m]);
+        assert!(between(0, 1) > 9 && between(0, 2) > 9, "the frames are alike");
+    }
+}
