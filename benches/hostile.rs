@@ -1,6 +1,7 @@
 //! Files that mean harm: what the worst of them cost, and how soon a scan ends
 //! that is told to. Reads `PRESEND_HOSTILE`, folders separated as in `PATH`; the
-//! project's own broken and odd files without it.
+//! project's own broken and odd files without it, and under `cargo bench` always
+//! small files of its own making that fill what the limits allow.
 //!
 //! Counts the panics that were caught, the most that a scan held against
 //! 64 MiB + 4 bytes a decoded pixel + the file, and the files that were not read
@@ -160,12 +161,65 @@ fn scanner(fidelity: Fidelity) -> Scanner {
     Scanner::builder().list(list).fidelity(fidelity).build().expect("one list has one id")
 }
 
+/// Of each format, a picture of one colour that is as large as the default limits let
+/// it be: nothing is refused, and all the work comes from a few bytes.
+fn largest() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("largest");
+    fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("a file");
+    let png = |name: &str, color, channels: usize, [width, height]: [u32; 2]| {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(color);
+        encoder.set_compression(png::Compression::Fastest);
+        let pixels = vec![127; width as usize * height as usize * channels];
+        let mut writer = encoder.write_header().expect("a header");
+        writer.write_image_data(&pixels).expect("pixels");
+        writer.finish().expect("an end");
+        write(name, &bytes);
+    };
+    png("opaque.png", png::ColorType::Rgb, 3, [10_000, 10_000]);
+    png("clear.png", png::ColorType::Rgba, 4, [10_000, 10_000]);
+    png("wide.png", png::ColorType::Rgb, 3, [65_000, 1538]);
+    png("high.png", png::ColorType::Grayscale, 1, [1538, 65_000]);
+    let mut bytes = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut bytes, 7000, 7000, &[9; 6]).expect("a file");
+    for colour in 0..2 {
+        let frame = gif::Frame {
+            width: 7000,
+            height: 7000,
+            transparent: (colour == 1).then_some(1),
+            dispose: gif::DisposalMethod::Previous,
+            buffer: vec![colour; 49_000_000].into(),
+            ..gif::Frame::default()
+        };
+        encoder.write_frame(&frame).expect("a frame");
+    }
+    drop(encoder);
+    write("previous.gif", &bytes);
+    let mut bytes = Vec::new();
+    let encoder = image_webp::WebPEncoder::new(&mut bytes);
+    let pixels = vec![77; 3 * 49_000_000];
+    encoder.encode(&pixels, 7000, 7000, image_webp::ColorType::Rgb8).expect("a picture");
+    write("lossless.webp", &bytes);
+    // BITMAPINFOHEADER, 8 bits in runs, a palette of one colour, and the end at once.
+    let mut bytes = b"BM\x40\0\0\0\0\0\0\0\x3a\0\0\0\x28\0\0\0".to_vec();
+    bytes.extend([10_000u32.to_le_bytes(); 2].as_flattened());
+    bytes.extend(b"\x01\0\x08\0\x01\0\0\0\x06\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0");
+    bytes.extend(b"\x40\x80\xc0\0\x05\0\0\0\0\x01");
+    write("runs.bmp", &bytes);
+    folder
+}
+
 fn files() -> Vec<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut folders = match std::env::var_os("PRESEND_HOSTILE") {
         Some(folders) => std::env::split_paths(&folders).collect(),
         None => vec![data.join("broken"), data.join("hidden"), data.join("modes")],
     };
+    if std::env::args().any(|argument| argument == "--bench") {
+        folders.push(largest());
+    }
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {

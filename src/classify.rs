@@ -20,6 +20,7 @@ pub mod model;
 
 #[cfg(feature = "embedded")]
 mod convnet;
+mod graph;
 mod onnx;
 
 pub use input::Tensor;

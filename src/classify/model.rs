@@ -2,10 +2,11 @@
 //!
 //! A model is trusted as code is. `model.toml` and the golden inputs may be
 //! anything and are refused with a reason; the ONNX file goes to a runtime's own
-//! parser. The embedded one is handed known operations alone, no loops, and no
-//! more weights than the file holds, and a crafted file can still drive it out of
-//! memory. So take models from the application itself or from a signed release,
-//! never from a peer.
+//! parser. Each runtime is handed known operations alone, no loops, no names of other
+//! files, and no more weights than the file holds. A network that presend runs itself
+//! is refused where its pictures would fill the memory; another crafted file can still
+//! drive its runtime out of memory. So take models from the application itself or from
+//! a signed release, never from a peer.
 //!
 //! `model.toml` describes everything that is needed to use the weights:
 //!
@@ -59,6 +60,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::graph::MOST_BYTES;
 use super::input::{Input, Tensor};
 use crate::frame::Background;
 use crate::limits::{Budget, Limits};
@@ -198,6 +200,10 @@ pub enum ModelError {
         /// Largest difference of a score; infinite when it gave none.
         difference: f32,
     },
+    /// The ONNX file has what no model is let run with: the text says what. Whatever
+    /// the runtime, it was not loaded.
+    #[error("the ONNX file is refused: {0}")]
+    Refused(&'static str),
     /// The runtime cannot run the model.
     #[error("the runtime cannot run the model: {0}")]
     Unusable(String),
@@ -249,7 +255,7 @@ impl Model {
         let described = Description::parse(&text)?;
         let goldens = described.goldens.iter().map(|row| read(&row.input, 4 << 20));
         let goldens = goldens.collect::<Result<Vec<_>, _>>()?;
-        Self::new(&text, read(&described.file, 256 << 20)?, goldens)
+        Self::new(&text, read(&described.file, MOST_BYTES as u64)?, goldens)
     }
 
     /// What `model.toml` says.

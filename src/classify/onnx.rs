@@ -10,7 +10,7 @@ use super::convnet::Convnet;
 use super::input::Tensor;
 #[cfg(feature = "embedded")]
 use super::model::Description;
-use super::{Kind, Model, ModelError, Runtime};
+use super::{Kind, Model, ModelError, Runtime, graph};
 
 /// A loaded model.
 pub(super) trait Session: Send + Sync {
@@ -19,6 +19,7 @@ pub(super) trait Session: Send + Sync {
 }
 
 pub(super) fn open(model: &Model, runtime: &Runtime) -> Result<Box<dyn Session>, ModelError> {
+    graph::check(model.onnx())?;
     match &runtime.kind {
         Kind::Embedded => embedded::open(model, runtime.threads),
         Kind::OnnxRuntime(library) => library::open(model, library, runtime.threads),
@@ -36,10 +37,8 @@ mod embedded {
     use std::num::NonZeroUsize;
     use std::sync::Arc;
 
-    use rten::{ModelOptions, NodeId, RunOptions, ThreadPool, ValueView};
-    use rten_onnx::onnx::ModelProto;
-
     use super::{Convnet, Description, Model, ModelError, Session, Tensor, unusable};
+    use rten::{ModelOptions, NodeId, RunOptions, ThreadPool, ValueView};
 
     impl Session for Convnet {
         fn run(&self, tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
@@ -60,7 +59,7 @@ mod embedded {
         threads: NonZeroUsize,
     ) -> Result<Box<dyn Session>, ModelError> {
         let Description { input, output, .. } = model.description();
-        match Convnet::read(model.onnx(), input, &output.name, threads.get()) {
+        match Convnet::read(model.onnx(), input, &output.name, threads.get())? {
             Some(network) => Ok(Box::new(network)),
             None => Ok(Box::new(load(model.onnx().clone(), &input.name, &output.name, threads)?)),
         }
@@ -72,7 +71,6 @@ mod embedded {
         output: &str,
         threads: NonZeroUsize,
     ) -> Result<Rten, ModelError> {
-        bounded(&onnx)?;
         let options = ModelOptions::with_all_ops();
         let loaded = match onnx {
             Cow::Borrowed(bytes) => options.load_static_slice(bytes),
@@ -86,92 +84,6 @@ mod embedded {
             threads: Arc::new(ThreadPool::with_num_threads(threads.get())),
         })
     }
-
-    /// Refuses what would keep the runtime busy or fill the memory from a few
-    /// bytes: loops, operations that make large tensors of small numbers, graphs
-    /// in graphs, weights that the file does not hold.
-    ///
-    /// Operations of the list can still multiply what they are given, so a model
-    /// is to be trusted all the same.
-    fn bounded(onnx: &[u8]) -> Result<(), ModelError> {
-        let graph = ModelProto::parse_buf(onnx).map_err(unusable)?.graph;
-        let graph = graph.ok_or_else(|| unusable("the file holds no graph"))?;
-        if graph.node.len() > MOST_NODES {
-            return Err(unusable(format!("it has more than {MOST_NODES} operations")));
-        }
-        for node in &graph.node {
-            let name = node.op_type.as_deref().unwrap_or_default();
-            if OPERATIONS.binary_search(&name).is_err() {
-                return Err(unusable("it has an operation that presend does not let run"));
-            }
-        }
-        let mut weights = 0u64;
-        for tensor in &graph.initializer {
-            let mut sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
-            let length = sides.try_fold(1u64, |length, side| length.checked_mul(side?));
-            weights = weights.saturating_add(length.unwrap_or(u64::MAX));
-        }
-        // Eight of the smallest weights may share a byte.
-        if weights > onnx.len() as u64 * 8 {
-            return Err(unusable("its weights are larger than the file"));
-        }
-        Ok(())
-    }
-
-    /// Many times those of the largest classifier that fits a phone.
-    const MOST_NODES: usize = 10_000;
-
-    /// What runs once and makes of its inputs something of about their size.
-    const OPERATIONS: [&str; 48] = [
-        "Add",
-        "AveragePool",
-        "BatchNormalization",
-        "Cast",
-        "Clip",
-        "Concat",
-        "Constant",
-        "Conv",
-        "DequantizeLinear",
-        "Div",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Flatten",
-        "Gather",
-        "Gelu",
-        "Gemm",
-        "GlobalAveragePool",
-        "GlobalMaxPool",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LayerNormalization",
-        "LeakyRelu",
-        "MatMul",
-        "MaxPool",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "QuantizeLinear",
-        "ReduceMax",
-        "ReduceMean",
-        "ReduceSum",
-        "Relu",
-        "Reshape",
-        "Shape",
-        "Sigmoid",
-        "Slice",
-        "Softmax",
-        "Split",
-        "Sqrt",
-        "Squeeze",
-        "Sub",
-        "Tanh",
-        "Transpose",
-        "Unsqueeze",
-    ];
 
     impl Session for Rten {
         fn run(&self, tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
@@ -309,8 +221,8 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use rten_onnx::onnx::{
-        AttributeProto, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-        TensorProto, ValueInfoProto,
+        AttributeProto, DataLocation, DataType, GraphProto, ModelProto, NodeProto,
+        OperatorSetIdProto, StringStringEntryProto, TensorProto, ValueInfoProto,
     };
 
     use super::*;
@@ -496,7 +408,8 @@ mod tests {
                 let general = embedded::load(onnx.clone().into(), "input", "scores", one);
                 let general =
                     general.expect("it loads").numbers(input.shape, &values).expect("runs");
-                let network = Convnet::read(&onnx, &input, "scores", threads).expect("it is known");
+                let network = Convnet::read(&onnx, &input, "scores", threads);
+                let network = network.expect("not too large").expect("it is known");
                 let numbers = network.run(&values);
                 let difference = numbers.iter().zip(&general).map(|(a, b)| (a - b).abs());
                 let largest = difference.fold(0.0, f32::max);
@@ -508,24 +421,152 @@ mod tests {
         }
     }
 
+    fn refused(onnx: &[u8]) -> String {
+        graph::check(onnx).expect_err("refused").to_string()
+    }
+
+    fn changed(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
+        let (onnx, _) = network(8, 8, 3, 1);
+        let mut model = ModelProto::parse_buf(&onnx).expect("it is read");
+        change(model.graph.as_mut().expect("a graph"));
+        model.write_buf().expect("it is written")
+    }
+
     #[test]
     fn what_makes_much_of_little_is_not_loaded() {
-        let load = |graph: Graph| {
-            let loaded = embedded::load(graph.write().into(), "input", "scores", NonZeroUsize::MIN);
-            loaded.map(|_| ()).expect_err("refused").to_string()
-        };
         for op in ["Loop", "If", "Scan", "ConstantOfShape", "Expand", "Tile", "Range", "Resize"] {
             let mut graph = Graph::default();
             graph.node(op, &["input"], "scores", &[]);
-            assert!(load(graph).contains("does not let run"), "{op}");
+            assert!(refused(&graph.write()).contains("does not let run"), "{op}");
+        }
+        for side in [1 << 40, usize::MAX] {
+            let mut graph = Graph::default();
+            graph.tensor("weights", &[side, side], DataType::FLOAT, vec![0; 4]);
+            graph.node("Add", &["input", "weights"], "scores", &[]);
+            assert!(refused(&graph.write()).contains("larger than the file"));
         }
         let mut graph = Graph::default();
-        graph.tensor("weights", &[1 << 40, 1 << 40], DataType::FLOAT, vec![0; 4]);
-        graph.node("Add", &["input", "weights"], "scores", &[]);
-        assert!(load(graph).contains("larger than the file"));
-        let mut graph = Graph::default();
         (0..10_001).for_each(|_| graph.node("Relu", &["input"], "scores", &[]));
-        assert!(load(graph).contains("10000 operations"));
+        assert!(refused(&graph.write()).contains("10000 operations"));
+        let mut graph = Graph::default();
+        graph.tensor("weights", &[1; 9], DataType::FLOAT, vec![0; 4]);
+        assert!(refused(&graph.write()).contains("dimensions"));
+        assert!(refused(&vec![0x22; (128 << 20) + 1]).contains("128 MiB"));
+        // A million names of nothing.
+        assert!(refused(&[0x22, 0].repeat(1_000_001)).contains("too many parts"));
+    }
+
+    #[test]
+    fn a_model_cannot_name_other_files() {
+        let entry = |key: &str, value: &str| StringStringEntryProto {
+            key: Some(key.into()),
+            value: Some(value.into()),
+        };
+        let elsewhere = |tensor: &mut TensorProto| {
+            tensor.external_data = vec![entry("location", "/etc/hostname")];
+            tensor.data_location = Some(DataLocation(1));
+            tensor.raw_data = None;
+        };
+        let of_a_weight = changed(|graph| elsewhere(&mut graph.initializer[0]));
+        let of_a_constant = changed(|graph| {
+            let mut tensor = graph.initializer[0].clone();
+            elsewhere(&mut tensor);
+            let value = AttributeProto {
+                name: Some("value".into()),
+                t: Some(tensor),
+                ..AttributeProto::default()
+            };
+            graph.node[0].attribute.push(value);
+        });
+        let named_alone = changed(|graph| {
+            graph.initializer[0].external_data = vec![entry("location", "weights")];
+        });
+        let said_alone =
+            changed(|graph| graph.initializer[0].data_location = Some(DataLocation(1)));
+        for onnx in [of_a_weight, of_a_constant, named_alone, said_alone] {
+            assert!(refused(&onnx).contains("another file"));
+        }
+    }
+
+    #[test]
+    fn what_runtimes_could_read_differently_is_refused() {
+        let (onnx, _) = network(8, 8, 3, 1);
+        graph::check(&onnx).expect("as it was made");
+        // An operation of somebody else's by a known name; a graph in an attribute.
+        let other = changed(|graph| graph.node[1].domain = Some("com.example".into()));
+        assert!(refused(&other).contains("operation"));
+        let nested = changed(|graph| {
+            graph.node[0].attribute.push(AttributeProto {
+                g: Some(GraphProto::default()),
+                ..AttributeProto::default()
+            });
+        });
+        assert!(refused(&nested).contains("a part"));
+        // A second graph, and functions of the model's own.
+        for behind in [&[0x3a, 0][..], &[0xca, 0x01, 0]] {
+            assert!(refused(&[&onnx, behind].concat()).contains("a part"));
+        }
+        // Lists of lists of lists: parsers that follow them run out of stack.
+        let mut kind = Vec::new();
+        for _ in 0..10_000 {
+            for tag in [0x0a, 0x22] {
+                let mut length = kind.len();
+                let mut outer = vec![tag];
+                while length >= 0x80 {
+                    outer.push(length as u8 | 0x80);
+                    length >>= 7;
+                }
+                outer.push(length as u8);
+                outer.extend(&kind);
+                kind = outer;
+            }
+        }
+        let within = |tag: u8, message: &[u8]| {
+            let length = message.len() as u32;
+            let bytes =
+                [0, 7, 14, 21].map(|n| (length >> n) as u8 & 0x7f | if n < 21 { 0x80 } else { 0 });
+            [&[tag], &bytes[..], message].concat()
+        };
+        let nested = within(0x3a, &within(0x5a, &within(0x12, &kind)));
+        assert!(refused(&nested).contains("a part"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_and_not_a_panic() {
+        let (onnx, input) = network(8, 4, 1, 1);
+        for end in 0..onnx.len().min(4000) {
+            let _ = graph::check(&onnx[..end]);
+        }
+        let mut random = Graph::default();
+        let (mut refused, mut read) = (0, 0);
+        for _ in 0..2000 {
+            let mut changed = onnx.clone();
+            let at = random.random() as usize * onnx.len() >> 16;
+            changed[at] ^= 1 << (random.random() % 8);
+            if graph::check(&changed).is_err() {
+                refused += 1;
+            } else {
+                // What passes may still be no network, and nothing worse.
+                let _ = Convnet::read(&changed, &input, "scores", 1);
+                read += 1;
+            }
+        }
+        assert!(refused > 100 && read > 100, "{refused} {read}");
+    }
+
+    #[test]
+    fn a_network_whose_pictures_fill_the_memory_is_refused() {
+        let (_, input) = network(8, 8, 3, 1);
+        let mut input = input;
+        input.shape = [1, 1024, 1024, 3];
+        let mut graph = Graph::default();
+        graph.node("Transpose", &["input"], "turned", &[("perm", &[0, 3, 1, 2])]);
+        graph.convolution("turned", "wide", [4000, 3, 1], 1, 1);
+        graph.node("GlobalAveragePool", &["wide"], "scores", &[]);
+        let onnx = graph.write();
+        graph::check(&onnx).expect("nothing is wrong with the file");
+        let read = Convnet::read(&onnx, &input, "scores", 1);
+        assert!(matches!(read, Err(ModelError::Refused(_))));
     }
 
     #[test]
@@ -540,9 +581,9 @@ mod tests {
                 }
             }
             let changed = model.write_buf().expect("it is written");
-            assert!(Convnet::read(&changed, &input, "scores", 1).is_none(), "{to}");
+            assert!(matches!(Convnet::read(&changed, &input, "scores", 1), Ok(None)), "{to}");
             assert!(embedded::load(changed.into(), "input", "scores", NonZeroUsize::MIN).is_ok());
         }
-        assert!(Convnet::read(&onnx[..onnx.len() / 2], &input, "scores", 1).is_none());
+        assert!(matches!(Convnet::read(&onnx[..onnx.len() / 2], &input, "scores", 1), Ok(None)));
     }
 }

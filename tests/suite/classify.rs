@@ -209,6 +209,23 @@ fn what_the_runtime_cannot_run_is_refused() {
 }
 
 #[test]
+fn no_runtime_sees_a_file_with_parts_of_its_own() {
+    let folder = root("tests/data/models/mean-colour-1");
+    let text = String::from_utf8(read(folder.join("model.toml"))).expect("UTF-8");
+    let golden = read(folder.join("dusk.png"));
+    let mut onnx = read(folder.join("model.onnx"));
+    let before = blake3::hash(&onnx).to_hex();
+    // ModelProto.functions, field 25: an empty one.
+    onnx.extend([0xca, 0x01, 0x00]);
+    let text = text.replace(before.as_str(), blake3::hash(&onnx).to_hex().as_str());
+    let model = Model::new(&text, onnx, [golden]).expect("a model, as far as its digest goes");
+    for runtime in [Runtime::embedded(), Runtime::onnx_runtime("no-such-library.so")] {
+        let error = Classifier::open(&model, &runtime).expect_err("refused");
+        assert!(matches!(error, ModelError::Refused(_)), "{error}");
+    }
+}
+
+#[test]
 fn a_folder_that_misses_a_file_names_it() {
     let error = Model::read(&root("tests/data/media")).expect_err("not a model");
     assert!(matches!(&error, ModelError::File { file, .. } if file == "model.toml"), "{error}");

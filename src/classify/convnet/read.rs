@@ -5,49 +5,52 @@
 //! ends the reading with none.
 
 use std::collections::HashMap;
+use std::mem;
 
-use rten_onnx::onnx::{DataType, ModelProto, NodeProto, TensorProto};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::lanes::Weights;
 use super::{Channels, Convnet, Limits, Operation, Shape, Step, Window};
+use crate::classify::ModelError;
 use crate::classify::input::{Input, Layout};
 
 impl Convnet {
     /// The network of an ONNX file; none when it has anything that is not known
     /// here.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`] when it would hold more than [`MOST_VALUES`].
     pub(in crate::classify) fn read(
         onnx: &[u8],
         input: &Input,
         output: &str,
         threads: usize,
-    ) -> Option<Self> {
-        let Layout::Nhwc = input.layout else { return None };
-        let [1, height, width, channels] = input.shape else { return None };
-        let graph = ModelProto::parse_buf(onnx).ok()?.graph?;
+    ) -> Result<Option<Self>, ModelError> {
+        let Some(graph) = ModelProto::parse_buf(onnx).ok().and_then(|model| model.graph) else {
+            return Ok(None);
+        };
         let mut reader = Reader {
             given: HashMap::new(),
             computed: HashMap::new(),
             images: HashMap::new(),
             uses: HashMap::new(),
             steps: Vec::new(),
+            held: 0,
         };
-        for tensor in &graph.initializer {
-            reader.given.insert(tensor.name.as_deref()?, tensor);
+        let network = reader.network(&graph, input, output, threads);
+        if reader.held > MOST_VALUES {
+            return Err(ModelError::Refused("it would hold more than fits a phone's memory"));
         }
-        for name in graph.node.iter().flat_map(|node| &node.input) {
-            *reader.uses.entry(name).or_default() += 1;
-        }
-        *reader.uses.entry(output).or_default() += 1;
-        let shape = Shape { height, width, channels };
-        reader.images.insert(&input.name, Image { value: 0, shape, channels_first: false });
-        for node in &graph.node {
-            reader.node(node)?;
-        }
-        let output = reader.images.get(output)?.value;
-        let (places, output) = settle(&mut reader.steps, output);
-        Self::new(reader.steps, places, output, threads)
+        Ok(network)
     }
 }
+
+/// Numbers that a picture on its way, all those held at a time, or the weights of a
+/// step may have: 256 MiB. The models of the repository need a hundredth.
+const MOST_VALUES: usize = 64 << 20;
+
+/// Numbers of two of the widest vectors.
+const WIDEST: usize = 32;
 
 struct Reader<'g> {
     /// Constants of the file. They are expanded one at a time.
@@ -59,6 +62,8 @@ struct Reader<'g> {
     uses: HashMap<&'g str, usize>,
     /// Step `n` makes the value `n + 1`; the value 0 is the input.
     steps: Vec<Step>,
+    /// The most numbers that anything would hold.
+    held: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -124,6 +129,49 @@ impl Constant {
 }
 
 impl<'g> Reader<'g> {
+    fn network(
+        &mut self,
+        graph: &'g GraphProto,
+        input: &'g Input,
+        output: &'g str,
+        threads: usize,
+    ) -> Option<Convnet> {
+        let Layout::Nhwc = input.layout else { return None };
+        let [1, height, width, channels] = input.shape else { return None };
+        for tensor in &graph.initializer {
+            self.given.insert(tensor.name.as_deref()?, tensor);
+        }
+        for name in graph.node.iter().flat_map(|node| &node.input) {
+            *self.uses.entry(name).or_default() += 1;
+        }
+        *self.uses.entry(output).or_default() += 1;
+        let shape = Shape { height, width, channels };
+        self.images.insert(&input.name, Image { value: 0, shape, channels_first: false });
+        for node in &graph.node {
+            self.node(node)?;
+        }
+        let output = self.images.get(output)?.value;
+        let (places, output) = settle(&mut self.steps, output);
+        let mut sizes = vec![shape.len(); places];
+        for step in &self.steps {
+            sizes[step.to] = sizes[step.to].max(step.made.len());
+        }
+        self.fits(sizes.iter().fold(0, |all, &size| all.saturating_add(size)))?;
+        Convnet::new(mem::take(&mut self.steps), places, output, threads)
+    }
+
+    /// None when that is more than may be held.
+    fn fits(&mut self, values: usize) -> Option<()> {
+        self.held = self.held.max(values);
+        (values <= MOST_VALUES).then_some(())
+    }
+
+    /// None when weights, which are filled up to whole vectors, hold more.
+    fn weigh(&mut self, inputs: usize, outputs: usize) -> Option<()> {
+        let padded = outputs.checked_next_multiple_of(WIDEST).unwrap_or(usize::MAX);
+        self.fits(inputs.saturating_mul(padded))
+    }
+
     fn node(&mut self, node: &'g NodeProto) -> Option<()> {
         let attributes = Attributes(node);
         let [output] = node.output.as_slice() else { return None };
@@ -348,6 +396,11 @@ impl<'g> Reader<'g> {
         (fits && outputs > 0 && inputs > 0).then_some(())?;
         let area = height * width;
         let groups = usize::try_from(attributes.integer("group").unwrap_or(1)).ok()?;
+        let made = Shape { channels: outputs, ..made };
+        self.fits(product(&[made.height, made.width, outputs]).unwrap_or(usize::MAX))?;
+        // The pixels under the windows of a row.
+        self.fits(product(&[made.width, inputs, area]).unwrap_or(usize::MAX))?;
+        self.weigh(inputs * area, outputs)?;
         let operation = if groups == 1 && inputs == channels {
             let weights = Weights::new(inputs * area, outputs, &bias, |input, output| {
                 let (tap, input) =
@@ -367,7 +420,7 @@ impl<'g> Reader<'g> {
         } else {
             return None;
         };
-        Some(self.step(image, operation, Shape { channels: outputs, ..made }))
+        Some(self.step(image, operation, made))
     }
 
     /// Together with the product before it where nothing else reads that.
@@ -397,6 +450,7 @@ impl<'g> Reader<'g> {
         let bias = bias.map_or(Some(vec![0.0; outputs]), |name| self.floats(name))?;
         let fits = inputs == image.shape.channels && bias.len() == outputs && outputs > 0;
         fits.then_some(())?;
+        self.weigh(inputs, outputs)?;
         let weights = Weights::new(inputs, outputs, &bias, |input, output| {
             if turned {
                 weights[output * inputs + input]
