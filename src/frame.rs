@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// One decoded picture: 8 bits a channel, rows top to bottom without padding.
 #[derive(Clone)]
@@ -15,8 +17,26 @@ pub struct Frame<'a> {
     height: u32,
     layout: Layout,
     orientation: Orientation,
-    pixels: Cow<'a, [u8]>,
+    pixels: Pixels<'a>,
     reduced: Option<Reduced>,
+}
+
+#[derive(Clone)]
+enum Pixels<'a> {
+    Given(Cow<'a, [u8]>),
+    /// Those of a canvas, which draws on once the frame is gone.
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Deref for Pixels<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Given(pixels) => pixels,
+            Self::Shared(pixels) => pixels,
+        }
+    }
 }
 
 /// What a frame was before it was decoded at a part of its size.
@@ -128,7 +148,19 @@ impl<'a> Frame<'a> {
         layout: Layout,
         pixels: impl Into<Cow<'a, [u8]>>,
     ) -> Result<Self, FrameError> {
-        let pixels = pixels.into();
+        Self::of(width, height, layout, Pixels::Given(pixels.into()))
+    }
+
+    /// What a canvas shows in RGBA, without a copy of it.
+    pub(crate) fn of_canvas(
+        width: u32,
+        height: u32,
+        pixels: &Arc<Vec<u8>>,
+    ) -> Result<Frame<'static>, FrameError> {
+        Frame::of(width, height, Layout::Rgba8, Pixels::Shared(Arc::clone(pixels)))
+    }
+
+    fn of(width: u32, height: u32, layout: Layout, pixels: Pixels<'a>) -> Result<Self, FrameError> {
         if width == 0 || height == 0 {
             return Err(FrameError::Empty);
         }
@@ -153,7 +185,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn copy_into(&self, mut buffer: Vec<u8>) -> Frame<'static> {
         buffer.clear();
         buffer.extend_from_slice(&self.pixels);
-        Frame { pixels: Cow::Owned(buffer), ..*self }
+        Frame { pixels: Pixels::Given(buffer.into()), ..*self }
     }
 
     /// The same picture with other values.
@@ -162,7 +194,7 @@ impl<'a> Frame<'a> {
             self.pixels.len() / self.layout.channels(),
             pixels.len() / layout.channels()
         );
-        Frame { pixels: Cow::Owned(pixels), layout, ..*self }
+        Frame { pixels: Pixels::Given(pixels.into()), layout, ..*self }
     }
 
     /// Its pixels, as stored.
@@ -172,7 +204,10 @@ impl<'a> Frame<'a> {
 
     /// Its pixels.
     pub(crate) fn into_pixels(self) -> Vec<u8> {
-        self.pixels.into_owned()
+        match self.pixels {
+            Pixels::Given(pixels) => pixels.into_owned(),
+            Pixels::Shared(pixels) => Arc::unwrap_or_clone(pixels),
+        }
     }
 
     /// Bytes of the pixels.

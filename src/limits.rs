@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 pub struct Limits {
     /// Largest input, in bytes. Default 64 MiB.
     pub input_bytes: u64,
-    /// Pixels decoded in one scan, all frames together. Default 100 million.
+    /// Pixels decoded in one scan, all frames together. Default 100 million. No side
+    /// may be longer than 65,535, whatever stands here: few viewers show more, and
+    /// work on a single row cannot be stopped.
     pub pixels: u64,
     /// Frames looked at in one scan. Default 64.
     pub frames: u32,
@@ -66,7 +68,7 @@ pub enum Incomplete {
     Malformed,
     /// The input is larger than [`Limits::input_bytes`].
     TooManyBytes,
-    /// The picture is larger than [`Limits::pixels`].
+    /// The picture is larger than [`Limits::pixels`], or a side longer than 65,535.
     TooManyPixels,
     /// The animation is longer than [`Limits::frames`].
     TooManyFrames,
@@ -209,6 +211,9 @@ impl Budget {
         if self.frames.fetch_add(1, Ordering::Relaxed) >= u64::from(self.limits.frames) {
             return Err(Incomplete::TooManyFrames);
         }
+        if width.max(height) > LONGEST_SIDE {
+            return Err(Incomplete::TooManyPixels);
+        }
         let pixels = u64::from(width) * u64::from(height);
         let before = self.pixels.fetch_add(pixels, Ordering::Relaxed);
         if before.saturating_add(pixels) > self.limits.pixels {
@@ -225,7 +230,8 @@ impl Budget {
 
     /// Whether a picture of this size could be charged at all.
     pub fn fits(&self, width: u32, height: u32) -> Result<(), Incomplete> {
-        if u64::from(width) * u64::from(height) > self.limits.pixels {
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.limits.pixels || width.max(height) > LONGEST_SIDE {
             return Err(Incomplete::TooManyPixels);
         }
         Ok(())
@@ -257,6 +263,9 @@ impl Budget {
         self.limits.clock.now()
     }
 }
+
+/// As long as a side of a JPEG or a GIF can be.
+const LONGEST_SIDE: u32 = 65_535;
 
 /// Memory that a [`Budget`] has set aside; given back when dropped.
 #[derive(Debug)]
@@ -301,6 +310,14 @@ mod tests {
             assert_eq!(budget.charge_frame(u32::MAX, u32::MAX), Err(Incomplete::TooManyPixels));
         }
         assert!(budget.reserve(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_side_beyond_what_a_jpeg_can_have_is_too_many_pixels() {
+        let budget = Budget::start(&Limits::default());
+        budget.charge_frame(65_535, 1).unwrap();
+        assert_eq!(budget.charge_frame(65_536, 1), Err(Incomplete::TooManyPixels));
+        assert_eq!(budget.fits(1, 65_536), Err(Incomplete::TooManyPixels));
     }
 
     #[test]

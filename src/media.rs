@@ -248,16 +248,6 @@ fn blank(length: u64, budget: &Budget) -> Result<Vec<u8>, Incomplete> {
     Ok(pixels)
 }
 
-/// A copy of pixels, likewise.
-fn copy(from: &[u8], budget: &Budget) -> Result<Vec<u8>, Incomplete> {
-    let mut pixels = room(from.len() as u64)?;
-    for piece in from.chunks(PIECE) {
-        budget.check()?;
-        pixels.extend_from_slice(piece);
-    }
-    Ok(pixels)
-}
-
 /// Room for that many bytes.
 fn room(length: u64) -> Result<Vec<u8>, Incomplete> {
     let length = usize::try_from(length).map_err(|_| Incomplete::TooMuchMemory)?;

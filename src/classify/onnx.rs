@@ -541,7 +541,7 @@ mod tests {
         let (mut refused, mut read) = (0, 0);
         for _ in 0..2000 {
             let mut changed = onnx.clone();
-            let at = random.random() as usize * onnx.len() >> 16;
+            let at = (random.random() as usize * onnx.len()) >> 16;
             changed[at] ^= 1 << (random.random() % 8);
             if graph::check(&changed).is_err() {
                 refused += 1;

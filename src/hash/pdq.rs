@@ -56,12 +56,13 @@ impl Pdq {
         let pixels = frame.width() as usize;
         let _held =
             budget.reserve(tents.memory(pixels) + means.memory(pixels) + frame.luma_memory())?;
-        let mut rows: usize = 0;
+        let mut unchecked = PIXELS_BETWEEN_CHECKS;
         frame.luma_rows(background, |row| {
-            if rows.is_multiple_of(ROWS_BETWEEN_CHECKS) {
+            unchecked += row.len();
+            if unchecked > PIXELS_BETWEEN_CHECKS {
+                unchecked = 0;
                 budget.check()?;
             }
-            rows += 1;
             tents.push(row);
             means.push(row);
             Ok(())
@@ -103,7 +104,7 @@ impl std::fmt::Debug for Pdq {
     }
 }
 
-const ROWS_BETWEEN_CHECKS: usize = 64;
+const PIXELS_BETWEEN_CHECKS: usize = 1 << 17;
 
 /// Gradient sum over the 64 x 64 samples, truncated a step at a time.
 fn quality(samples: &[[f32; 64]; 64]) -> u8 {

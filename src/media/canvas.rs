@@ -4,8 +4,10 @@
 //! what is hashed. GIF (89a, section 23) and APNG (PNG third edition, section
 //! 11.3.6.2) share the rules.
 
+use std::sync::Arc;
+
 use super::reduce::Means;
-use super::{blank, copy};
+use super::{blank, room};
 use crate::frame::{Frame, Layout, is_opaque};
 use crate::limits::{Budget, Incomplete, Reserved};
 
@@ -39,15 +41,19 @@ pub(super) struct Patch {
 pub(super) struct Canvas<'a> {
     width: u32,
     height: u32,
-    pixels: Vec<u8>,
+    /// The frame that was shown last has a part in them until it is gone.
+    pixels: Arc<Vec<u8>>,
     /// The patch at hand, and what it covered if that is to come back.
-    patch: Option<(Patch, Vec<u8>)>,
+    patch: Option<(Patch, Covered<'a>)>,
     /// What is shown is the means of the canvas where that says enough.
     means: Option<Means>,
     budget: &'a Budget,
-    /// The memory of all this.
+    /// The memory of the pixels and the means.
     _held: Reserved<'a>,
 }
+
+/// Pixels and their memory; none of a canvas that shows nothing yet.
+type Covered<'a> = Option<(Vec<u8>, Reserved<'a>)>;
 
 impl<'a> Canvas<'a> {
     /// At `scale` above 1 it shows the means of that many rows and columns.
@@ -58,9 +64,8 @@ impl<'a> Canvas<'a> {
         budget: &'a Budget,
     ) -> Result<Self, Incomplete> {
         let shown = if scale > 1 { Means::bytes(width, height, scale) } else { 0 };
-        // The canvas, and what a patch covered.
-        let held = budget.reserve(Self::bytes(width, height) * 2 + shown)?;
-        let pixels = blank(Self::bytes(width, height), budget)?;
+        let held = budget.reserve(Self::bytes(width, height) + shown)?;
+        let pixels = Arc::new(blank(Self::bytes(width, height), budget)?);
         let means =
             if scale > 1 { Some(Means::new((width, height), scale, budget)?) } else { None };
         Ok(Self { width, height, pixels, patch: None, means, budget, _held: held })
@@ -73,35 +78,42 @@ impl<'a> Canvas<'a> {
 
     /// Disposes of the last patch and makes way for this one.
     pub(super) fn begin(&mut self, patch: Patch) -> Result<(), Incomplete> {
+        let is_blank = self.patch.is_none();
         if let Some((last, covered)) = self.patch.take() {
-            let mut covered = covered.as_slice();
+            let mut covered = covered.as_ref().map_or(&[][..], |(pixels, _)| pixels);
             for y in 0..last.height {
+                if last.dispose == Dispose::Keep {
+                    break;
+                }
                 let Some(row) = self.row_of(last, y)? else { break };
-                match last.dispose {
-                    Dispose::Keep => break,
-                    Dispose::Clear => row.fill(0),
-                    Dispose::Restore => {
-                        let (saved, rest) = covered.split_at(row.len());
+                match covered.split_at_checked(row.len()) {
+                    Some((saved, rest)) if last.dispose == Dispose::Restore => {
                         row.copy_from_slice(saved);
                         covered = rest;
                     }
+                    _ => row.fill(0),
                 }
             }
         }
-        let mut covered = Vec::new();
-        if patch.dispose == Dispose::Restore {
+        let covered = if patch.dispose == Dispose::Restore && !is_blank {
+            let (width, height) = (patch.width.min(self.width), patch.height.min(self.height));
+            let held = self.budget.reserve(Self::bytes(width, height))?;
+            let mut covered = room(Self::bytes(width, height))?;
             for y in 0..patch.height {
                 let Some(row) = self.row_of(patch, y)? else { break };
                 covered.extend_from_slice(row);
             }
-        }
+            Some((covered, held))
+        } else {
+            None
+        };
         self.patch = Some((patch, covered));
         Ok(())
     }
 
     /// Draws row `y` of the patch, in RGBA.
     pub(super) fn draw(&mut self, y: u32, rgba: &[u8]) -> Result<(), Incomplete> {
-        let Some((patch, _)) = self.patch else { return Ok(()) };
+        let Some(&(patch, _)) = self.patch.as_ref() else { return Ok(()) };
         let Some(row) = self.row_of(patch, y)? else { return Ok(()) };
         let length = row.len().min(rgba.len());
         let (row, rgba) = (&mut row[..length], &rgba[..length]);
@@ -123,10 +135,18 @@ impl<'a> Canvas<'a> {
                 self.budget.reserve(Means::bytes(self.width, self.height, means.scale()))?;
             return Ok((means.frame()?, memory));
         }
-        let memory = self.budget.reserve(self.pixels.len() as u64)?;
-        let frame = copy(&self.pixels, self.budget)?;
-        let frame = Frame::new(self.width, self.height, Layout::Rgba8, frame);
-        Ok((frame.map_err(|_| Incomplete::Malformed)?, memory))
+        let frame = Frame::of_canvas(self.width, self.height, &self.pixels);
+        Ok((frame.map_err(|_| Incomplete::Malformed)?, self.budget.reserve(0)?))
+    }
+
+    /// Reserves a patch that is held as a whole beside the canvas: as much as a
+    /// picture of 16 million pixels, so that the first frame does not cost twice
+    /// what its pixels are worth.
+    pub(super) fn beside(&self, bytes: u64) -> Result<Reserved<'a>, Incomplete> {
+        if bytes > MOST_BESIDE {
+            return Err(Incomplete::TooMuchMemory);
+        }
+        self.budget.reserve(bytes)
     }
 
     /// The part of row `y` of the patch that lies on the canvas, which may be
@@ -143,9 +163,12 @@ impl<'a> Canvas<'a> {
         let left = patch.left.min(self.width) as usize * 4;
         let right = patch.left.saturating_add(patch.width).min(self.width) as usize * 4;
         let row = y as usize * self.width as usize * 4;
-        Ok(Some(&mut self.pixels[row + left..row + right]))
+        // A copy only for those who keep frames.
+        Ok(Some(&mut Arc::make_mut(&mut self.pixels)[row + left..row + right]))
     }
 }
+
+const MOST_BESIDE: u64 = 64 << 20;
 
 /// One row of decoded pixels as a row for [`Canvas::draw`].
 pub(super) fn rgba(layout: Layout, row: &[u8], rgba: &mut Vec<[u8; 4]>) {

@@ -158,7 +158,8 @@ impl<'a> Picture<'a> {
         let _held = self.budget.reserve(4 * u64::from(patch.width))?;
         let mut row = Vec::new();
         if self.rows.info().interlaced {
-            let _held = self.budget.reserve(stride as u64 * u64::from(patch.height))?;
+            let canvas = self.canvas.as_ref().ok_or(Incomplete::Internal)?;
+            let _held = canvas.beside(stride as u64 * u64::from(patch.height))?;
             let (pixels, fault) = self.whole((patch.width, patch.height))?;
             let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
             canvas.begin(patch)?;

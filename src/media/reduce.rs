@@ -111,20 +111,24 @@ pub(super) struct Means {
     means: Vec<u8>,
     /// The canvas's rows that have changed.
     touched: Range<u32>,
-    /// Of the rows at hand, for each column.
+    /// Of the rows at hand, for each column: plain ones of what is opaque, and those
+    /// of what is not, weighted by alpha, with those of alpha.
     sums: Vec<u16>,
+    weighted: Vec<[u32; 4]>,
 }
 
 impl Means {
     /// Bytes of the means, and of the sums of a few rows.
     pub(super) fn bytes(width: u32, height: u32, scale: u32) -> u64 {
-        Reducer::bytes(width, height, Layout::Rgba8, scale) + 8 * u64::from(width)
+        Reducer::bytes(width, height, Layout::Rgba8, scale) + 24 * u64::from(width)
     }
 
     /// Those of a canvas without a colour; the budget has been charged.
     pub(super) fn new(size: (u32, u32), scale: u32, budget: &Budget) -> Result<Self, Incomplete> {
         let means = blank(Reducer::bytes(size.0, size.1, Layout::Rgba8, scale), budget)?;
-        Ok(Self { size, scale, means, touched: 0..0, sums: vec![0; 4 * size.0 as usize] })
+        let width = size.0 as usize;
+        let (sums, weighted) = (vec![0; 4 * width], vec![[0; 4]; width]);
+        Ok(Self { size, scale, means, touched: 0..0, sums, weighted })
     }
 
     pub(super) fn scale(&self) -> u32 {
@@ -170,10 +174,20 @@ impl Means {
                     mean.copy_from_slice(&sums.map(|sum| ((sum + area / 2) / area) as u8));
                 }
             } else {
-                for (n, mean) in means.chunks_exact_mut(4).enumerate() {
-                    let columns = 4 * scale * n..stride.min(4 * scale * (n + 1));
-                    let rows = strip.chunks_exact(stride).map(|row| &row[columns.clone()]);
-                    mean.copy_from_slice(&weighted(rows));
+                self.weighted.fill([0; 4]);
+                for row in strip.chunks_exact(stride) {
+                    for (sums, &[r, g, b, alpha]) in self.weighted.iter_mut().zip(row.as_chunks().0)
+                    {
+                        let weight = u32::from(alpha);
+                        let weighted = [r, g, b].map(|level| weight * u32::from(level));
+                        let [red, green, blue] = weighted;
+                        let added = [red, green, blue, weight];
+                        sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
+                    }
+                }
+                let rows = (strip.len() / stride) as u32;
+                for (mean, square) in means.chunks_exact_mut(4).zip(self.weighted.chunks(scale)) {
+                    mean.copy_from_slice(&weighted(square, rows));
                 }
             }
         }
@@ -190,22 +204,16 @@ impl Means {
     }
 }
 
-/// The mean colour by alpha, and the mean of the alpha.
-fn weighted<'r>(rows: impl Iterator<Item = &'r [u8]>) -> [u8; 4] {
-    let (mut colours, mut alphas, mut area) = ([0u32; 3], 0u32, 0u32);
-    for row in rows {
-        for pixel in row.chunks_exact(4) {
-            let alpha = u32::from(pixel[3]);
-            for (sum, &level) in colours.iter_mut().zip(pixel) {
-                *sum += alpha * u32::from(level);
-            }
-            alphas += alpha;
-        }
-        area += row.len() as u32 / 4;
+/// The mean colour by alpha, and the mean of the alpha, from the sums of columns.
+fn weighted(columns: &[[u32; 4]], rows: u32) -> [u8; 4] {
+    let mut sums = [0; 4];
+    for column in columns {
+        sums.iter_mut().zip(column).for_each(|(sum, &added)| *sum += added);
     }
+    let [red, green, blue, alphas] = sums;
     let mean = |sum: u32, of: u32| (sum + of / 2).checked_div(of).unwrap_or(0) as u8;
-    let [red, green, blue] = colours.map(|sum| mean(sum, alphas));
-    [red, green, blue, mean(alphas, area)]
+    let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, alphas));
+    [red, green, blue, mean(alphas, rows * columns.len() as u32)]
 }
 
 #[cfg(test)]

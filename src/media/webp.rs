@@ -134,6 +134,12 @@ impl<'a> Picture<'a> {
         parts.picture(Some(patch))
     }
 
+    /// Bytes of its chunks.
+    fn length(&self) -> usize {
+        let (Image::Lossy(image) | Image::Lossless(image)) = self.image;
+        image.len() + self.alpha.map_or(0, <[u8]>::len)
+    }
+
     /// The picture as a file that holds nothing else.
     fn still_file(&self) -> Vec<u8> {
         let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
@@ -144,7 +150,13 @@ impl<'a> Picture<'a> {
             file.resize(file.len().next_multiple_of(2), 0);
         };
         match (self.image, self.alpha) {
-            (Image::Lossless(image), _) => chunk(b"VP8L", image),
+            (Image::Lossless(image), _) => {
+                // Told that there is alpha, the codec decodes in place; what it holds
+                // otherwise is nearly twice as much.
+                let mut image = image.to_vec();
+                image[4] |= ALPHA;
+                chunk(b"VP8L", &image);
+            }
             (Image::Lossy(image), None) => chunk(b"VP8 ", image),
             (Image::Lossy(image), Some(alpha)) => {
                 let (width, height) = (self.size.0 - 1, self.size.1 - 1);
@@ -261,6 +273,8 @@ impl<'a> Player<'a> {
         if self.canvas.is_none() {
             self.canvas = Some(Canvas::new(width, height, self.scale, self.budget)?);
         }
+        let canvas = self.canvas.as_ref().ok_or(Incomplete::Internal)?;
+        drop(canvas.beside(Canvas::bytes(patch.width, patch.height))?);
         let (layout, buffer, _held) = self.decode(picture)?;
         let _row = self.budget.reserve(4 * u64::from(patch.width))?;
         let canvas = self.canvas.as_mut().ok_or(Incomplete::Internal)?;
@@ -279,8 +293,17 @@ impl<'a> Player<'a> {
     fn decode(&self, picture: &Picture<'_>) -> Result<(Layout, Vec<u8>, Reserved<'a>), Fault> {
         let (width, height) = picture.size;
         let area = u64::from(width) * u64::from(height);
-        // The codec's own planes and its copy of the chunks, and the output.
-        let _codec = self.budget.reserve(area * 6)?;
+        // The codec's own planes, which may be as large as the limits of a still
+        // picture leave room for beside its pixels, and its copy of the chunks.
+        let planes = match (picture.image, picture.alpha) {
+            (Image::Lossless(_), _) => 0,
+            (Image::Lossy(_), None) => area * 3 / 2,
+            (Image::Lossy(_), Some(_)) => area * 5 / 2,
+        };
+        if picture.alpha.is_some() && planes > MOST_PLANES {
+            return Err(Incomplete::TooMuchMemory.into());
+        }
+        let _codec = self.budget.reserve(planes + picture.length() as u64)?;
         let memory = self.budget.reserve(area * 4)?;
         let file = picture.still_file();
         let broken = |error: DecodingError| {
@@ -293,7 +316,35 @@ impl<'a> Player<'a> {
         if decoder.dimensions() != picture.size {
             return Err(Incomplete::Malformed.into());
         }
+        // The codec asks for no more bytes once it has them all: it holds the thread
+        // for as many pixels as the budget let it have.
         decoder.read_image(&mut buffer).map_err(broken)?;
+        if matches!(picture.image, Image::Lossless(image) if image[4] & ALPHA == 0) {
+            self.drop_alpha(&mut buffer)?;
+            return Ok((Layout::Rgb8, buffer, memory));
+        }
         Ok((layout, buffer, memory))
     }
+
+    /// RGBA to RGB, in place.
+    fn drop_alpha(&self, pixels: &mut Vec<u8>) -> Result<(), Incomplete> {
+        let length = pixels.len() / 4;
+        for first in (0..length).step_by(AT_ONCE) {
+            self.budget.check()?;
+            for n in first..length.min(first + AT_ONCE) {
+                pixels.copy_within(4 * n..4 * n + 3, 3 * n);
+            }
+        }
+        pixels.truncate(3 * length);
+        Ok(())
+    }
 }
+
+/// The bit of a lossless picture's fifth byte that says whether it has alpha.
+const ALPHA: u8 = 0x10;
+
+/// Bytes of the codec's planes beside a picture with alpha: 26 million pixels.
+const MOST_PLANES: u64 = 64 << 20;
+
+/// Pixels between two looks at the budget.
+const AT_ONCE: usize = 1 << 18;

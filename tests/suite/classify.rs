@@ -411,10 +411,11 @@ fn a_cancelled_scan_runs_no_model() {
 
 #[test]
 fn a_strip_that_would_be_resized_beyond_all_memory_is_refused() {
-    let pixels = vec![200; 3 * 50_000_000];
-    let strip = Frame::new(50_000_000, 1, Layout::Rgb8, pixels).expect("a frame");
+    let pixels = vec![200; 3 * 65_535];
+    let strip = Frame::new(65_535, 1, Layout::Rgb8, pixels).expect("a frame");
     let scanner = colours("[label.red]\nwarn = 1.0\n");
-    let report = scanner.scan_frames(b"x", [strip], &Limits::default());
+    let limits = Limits { memory: 16 << 20, ..Limits::default() };
+    let report = scanner.scan_frames(b"x", [strip], &limits);
     let expected = Finding::Incomplete(Incomplete::TooMuchMemory);
     assert!(report.findings.iter().any(|judged| judged.finding == expected));
     assert!(report.verdict >= Verdict::Ask);

@@ -244,9 +244,9 @@ fn pictures_of_a_line_are_looked_at() {
 
 #[test]
 fn a_turned_strip_is_charged_for_what_turning_it_takes() {
-    let pixels = vec![0; 5 * 2_000_000];
-    let frame = Frame::new(5, 2_000_000, Layout::Luma8, pixels).expect("a frame");
-    let limits = Limits { memory: 64 << 20, ..Limits::default() };
+    let pixels = vec![0; 5 * 65_535];
+    let frame = Frame::new(5, 65_535, Layout::Luma8, pixels).expect("a frame");
+    let limits = Limits { memory: 2 << 20, ..Limits::default() };
     let upright = scanner().scan_frames(b"x", [frame.clone()], &limits);
     assert_eq!(findings(&upright), [Finding::LowQuality]);
     let turned = frame.with_orientation(Orientation::Rotate90);
