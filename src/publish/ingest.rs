@@ -74,7 +74,7 @@ pub struct Page {
 }
 
 /// A change to what a source says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Update {
     /// One member's entry, in place of what that member said before.
     Entry {
@@ -94,6 +94,24 @@ pub enum Update {
         /// Each member and what it says.
         members: Vec<(String, Record)>,
     },
+}
+
+/// Without the entry's name: where a source gives none, it is made of the hash.
+impl fmt::Debug for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { member, record, .. } => f
+                .debug_struct("Entry")
+                .field("member", member)
+                .field("record", record)
+                .finish_non_exhaustive(),
+            Self::Indicator { updated, members, .. } => f
+                .debug_struct("Indicator")
+                .field("updated", updated)
+                .field("members", members)
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What a member says of an entry.

@@ -22,6 +22,7 @@
 //! of another jurisdiction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -171,7 +172,7 @@ pub struct Judgement {
 }
 
 /// A claim and whether it counts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Judged {
     /// The source.
@@ -194,6 +195,18 @@ pub struct Judged {
     pub jurisdiction: Option<String>,
     /// Why it does not count; it counts when none.
     pub passed_over: Option<PassedOver>,
+}
+
+/// Without the entry's name: where a source gives none, it is made of the hash.
+impl fmt::Debug for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judged")
+            .field("source", &self.source)
+            .field("member", &self.member)
+            .field("status", &self.status)
+            .field("passed_over", &self.passed_over)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a claim does not count.

@@ -10,7 +10,7 @@
 //! after a kill the store holds the old state or the new one.
 
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -110,7 +110,7 @@ impl std::ops::AddAssign for Taken {
 }
 
 /// What one member says of a hash.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Claim {
     /// The source.
@@ -121,6 +121,17 @@ pub struct Claim {
     pub id: String,
     /// What is said.
     pub record: Record,
+}
+
+/// Without the entry's name: where a source gives none, it is made of the hash.
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("source", &self.source)
+            .field("member", &self.member)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Store {

@@ -9,9 +9,11 @@ use presend::hash::views::{Dihedral, View};
 use presend::hash::{Algorithm, Algorithms, Digest};
 use presend::limits::{Budget, Clock, Incomplete};
 use presend::media::{self, Fault, Unsupported};
-use presend::publish::{self, Feed, Parameters, Repository};
+use presend::publish::{
+    self, Feed, KeyType, Parameters, PrivateKey, Repository, RowHash, Rules, ingest,
+};
 use presend::session::Settings;
-use presend::update::{Folder, Store, store::MetadataFolder};
+use presend::update::{Folder, Store, Updater, store::MetadataFolder};
 use presend::verdict::{Match, Part};
 use presend::{Classifier, Finding, HashList, Limits, Model, Policy, Runtime, Scanner};
 
@@ -158,6 +160,77 @@ fn what_holds_others_shows_none_of_their_secrets() {
             assert!(!text.contains(secret.as_str()), "{secret} in {text}");
         }
     }
+}
+
+const SHOWN_TO_PUBLISHERS: &str = "\
+Page { updates: [Entry { member: \"\", record: Record { status: Listed, updated: None, category: \"one\", hashes: [Hash { hash: Exact(Digest(sha256, ..)), quality: None }], feedback: [] }, .. }], bad: [BadEntry { place: Line(3), reason: \"expected 64 hexadecimal digits for sha256\" }], unsupported: 0, more: false }
+Indicator { updated: Some(1), members: [(\"m\", Record { status: Listed, updated: None, category: \"one\", hashes: [Hash { hash: Exact(Digest(sha256, ..)), quality: None }], feedback: [] })], .. }
+[Claim { source: \"s\", member: \"\", record: Record { status: Listed, updated: None, category: \"one\", hashes: [Hash { hash: Exact(Digest(sha256, ..)), quality: None }], feedback: [] }, .. }]
+Taken { added: 1, changed: 0, unchanged: 0, withdrawn: 0, missing: 0, older: 0 }
+Judgement { algorithm: \"sha256\", category: Some(\"one\"), reason: None, sources: {\"one\": 1}, needed: {\"one\": 1}, disputed_by: [], disputes_to_exclude: Some(1), claims: [Judged { source: \"s\", member: \"\", status: Listed, passed_over: None, .. }] }
+Selection { feed: Feed { rows: [Row { hash: Exact(Digest(sha256, ..)), category: \"one\" }], bad: [], low_quality: 0, duplicate: 0 }, hashes: 1, left_out: {}, sources: {\"s\": 1} }
+Feed { rows: [Row { hash: Exact(Digest(sha256, ..)), category: \"one\" }], bad: [BadRow { line: 3, reason: \"expected 64 hexadecimal digits for sha256\" }], low_quality: 0, duplicate: 0 }
+BadRow { line: 2, reason: \"expected 64 hexadecimal digits for pdq\" } line 2: expected 64 hexadecimal digits for pdq
+Parameters { id: \"demo\", version: 1, profile: \"balanced\", salt: None }
+PrivateKey { .. }
+PublicKey { .. }
+Updater { id: \"demo\", .. }
+";
+
+#[test]
+fn what_a_publisher_shows_is_what_stands_here() {
+    let hex = "ab".repeat(32);
+    let csv = format!("algorithm,hex,category\nsha256,{hex},one\nsha256,{},\n", &hex[1..]);
+    let page = ingest::read(publish::Format::Csv, csv.as_bytes()).expect("rows");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("leaks-publisher");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let store = publish::Store::open_or_create(&folder.join("store")).expect("a store");
+    let taken = store.take("s", publish::Format::Csv, &page).expect("taken");
+    let hash = RowHash::candidates(&format!("sha256:{hex}")).expect("a hash").remove(0);
+    let claims = store.claims(&hash).expect("it is there");
+    let rules = "sources-needed = 1\n[[source]]\nname = \"s\"\norganisation = \"o\"\njurisdiction = \"NL\"\n";
+    let rules = Rules::parse(rules).expect("rules");
+    let judgement = rules.judge(&hash, &claims);
+    let selection = rules.select(&store, &mut |_| {}).expect("a selection");
+    let feed = Feed::read(csv.as_bytes()).expect("rows");
+    let (id, profile) = ("demo".to_owned(), "balanced".to_owned());
+    let parameters = Parameters { id, version: 1, profile, salt: None };
+    let key = PrivateKey::generate(KeyType::Ed25519).expect("random numbers");
+    let text = format!("pdq {hex}\npdq {}", &hex[1..]);
+    let row = Feed::read(text.as_bytes()).expect("rows").bad.remove(0);
+    let member = ingest::Update::Indicator {
+        id: hex.clone(),
+        updated: Some(1),
+        members: vec![("m".into(), claims[0].record.clone())],
+    };
+    // What the store calls an entry that its source gives no name: made of the hash.
+    let name = claims[0].id.clone();
+    let signed = Store::open(folder.join("client")).expect("made");
+    let base = Folder::new(root("tests/data/tuf/base"));
+    let lines = [
+        shown(&page),
+        shown(&member),
+        shown(&claims),
+        shown(&taken),
+        shown(&judgement),
+        shown(&selection),
+        shown(&feed),
+        both(&row),
+        shown(&parameters),
+        shown(&key),
+        shown(&key.public()),
+        shown(&Updater::new(&signed, &base, "demo")),
+    ];
+    for line in &lines {
+        for secret in [&hex[..8], &name, "171, 171", env!("CARGO_MANIFEST_DIR")] {
+            assert!(!line.contains(secret), "{secret} in {line}");
+        }
+    }
+    for (line, expected) in lines.iter().zip(SHOWN_TO_PUBLISHERS.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(lines.len(), SHOWN_TO_PUBLISHERS.lines().count());
 }
 
 fn shown(value: &impl Debug) -> String {
