@@ -117,6 +117,8 @@ pub enum Background {
     White,
     /// On black.
     Black,
+    /// On nothing: their own colours, as a program shows them that drops alpha.
+    Dropped,
 }
 
 /// The pixels do not make a picture.
@@ -391,6 +393,7 @@ impl Background {
         let background = match self {
             Self::White => 255,
             Self::Black => 0,
+            Self::Dropped => return value,
         };
         let (value, alpha) = (u32::from(value), u32::from(alpha));
         ((value * alpha + background * (255 - alpha) + 127) / 255) as u8

@@ -526,7 +526,7 @@ impl Scan {
 /// What the frame has to be looked at on.
 fn backgrounds(frame: &Frame<'_>) -> &'static [Background] {
     if frame.has_transparency() {
-        &[Background::White, Background::Black]
+        &[Background::White, Background::Black, Background::Dropped]
     } else {
         &[Background::White]
     }

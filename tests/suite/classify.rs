@@ -295,11 +295,11 @@ fn a_model_that_no_rule_needs_is_not_run() {
 }
 
 #[test]
-fn clear_pixels_are_seen_over_white_and_over_black() {
+fn clear_pixels_are_seen_over_white_over_black_and_as_they_are() {
     let scanner = colours("[label.red]\nwarn = 1.0\n");
     let clear = Frame::new(8, 8, Layout::Rgba8, [220, 20, 20, 128].repeat(64)).expect("a frame");
     let report = scanner.scan_frames(b"x", [clear], &Limits::default());
-    assert_eq!(report.inferences, 2);
+    assert_eq!(report.inferences, 3);
 }
 
 #[test]

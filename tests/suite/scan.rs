@@ -306,6 +306,27 @@ fn what_only_a_dark_or_a_bright_screen_shows_is_found() {
 }
 
 #[test]
+fn what_alpha_hides_is_found() {
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let budget = presend::limits::Budget::start(&Limits::default());
+    let frame = presend::media::open(&bytes, &budget).expect("it opens").next();
+    let frame = frame.expect("a frame").expect("it decodes");
+    let (width, height) = (frame.width(), frame.height());
+    let mut png = Vec::new();
+    let mut encoder = png::Encoder::new(&mut png, width, height);
+    encoder.set_color(png::ColorType::Rgba);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let white = presend::frame::Background::White;
+    let pixels = places.map(|(x, y)| frame.rgb(x, y, white)).flat_map(|[r, g, b]| [r, g, b, 0]);
+    let pixels: Vec<u8> = pixels.collect();
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&pixels).expect("pixels");
+    writer.finish().expect("an end");
+    let report = scanner().scan(&png, &Limits::default());
+    assert_eq!(findings(&report), [near(Dihedral::Identity, 0), Finding::LowQuality]);
+}
+
+#[test]
 fn each_exact_digest_is_found_and_no_other_is_needed() {
     // Digests of the test picture by Python's hashlib and PyPI blake3.
     let rows = [
