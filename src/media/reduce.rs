@@ -104,7 +104,8 @@ impl Reducer {
 /// The means of a canvas in RGBA, made anew where it has changed.
 ///
 /// Colours count by their alpha, so that the means over a background are those of the
-/// pixels over it, whatever the background.
+/// pixels over it, whatever the background; but a little where that is nothing, so that
+/// what alpha hides altogether can be seen without it.
 pub(super) struct Means {
     size: (u32, u32),
     scale: u32,
@@ -112,7 +113,7 @@ pub(super) struct Means {
     /// The canvas's rows that have changed.
     touched: Range<u32>,
     /// Of the rows at hand, for each column: plain ones of what is opaque, and those
-    /// of what is not, weighted by alpha, with those of alpha.
+    /// of what is not, weighted by alpha, with those of the weights.
     sums: Vec<u16>,
     weighted: Vec<[u32; 4]>,
 }
@@ -178,7 +179,7 @@ impl Means {
                 for row in strip.chunks_exact(stride) {
                     for (sums, &[r, g, b, alpha]) in self.weighted.iter_mut().zip(row.as_chunks().0)
                     {
-                        let weight = u32::from(alpha);
+                        let weight = 256 * u32::from(alpha) + 1;
                         let weighted = [r, g, b].map(|level| weight * u32::from(level));
                         let [red, green, blue] = weighted;
                         let added = [red, green, blue, weight];
@@ -204,16 +205,18 @@ impl Means {
     }
 }
 
-/// The mean colour by alpha, and the mean of the alpha, from the sums of columns.
+/// The mean colour by weight, and the mean of the alpha, from the sums of columns. The
+/// weight of a pixel is 256 times its alpha, and one: 64 pixels of 255 stay below 2^32.
 fn weighted(columns: &[[u32; 4]], rows: u32) -> [u8; 4] {
     let mut sums = [0; 4];
     for column in columns {
         sums.iter_mut().zip(column).for_each(|(sum, &added)| *sum += added);
     }
-    let [red, green, blue, alphas] = sums;
-    let mean = |sum: u32, of: u32| (sum + of / 2).checked_div(of).unwrap_or(0) as u8;
-    let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, alphas));
-    [red, green, blue, mean(alphas, rows * columns.len() as u32)]
+    let [red, green, blue, weights] = sums;
+    let mean = |sum: u32, of: u32| ((sum + of / 2) / of) as u8;
+    let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, weights));
+    let area = rows * columns.len() as u32;
+    [red, green, blue, mean((weights - area) / 256, area)]
 }
 
 #[cfg(test)]
@@ -262,12 +265,17 @@ mod tests {
         for pixel in canvas[..16 * width as usize].chunks_exact_mut(4) {
             pixel[3] = 255;
         }
+        // One that shows nothing, and has colours.
+        for y in 4..8 {
+            canvas[4 * (y * width as usize + 12)..][..4].copy_from_slice(&[90, 60, 30, 0]);
+        }
         (0..height).for_each(|y| means.touch(y));
         means.update(&canvas, &budget).unwrap();
         canvas[4 * 9 * width as usize..].fill(77);
         (9..height).for_each(|y| means.touch(y));
         means.update(&canvas, &budget).unwrap();
         let frame = means.frame().unwrap();
+        assert_eq!(frame.rgb(3, 1, Background::Dropped), [90, 60, 30]);
         let whole = Frame::new(width, height, Layout::Rgba8, canvas).unwrap();
         for background in [Background::White, Background::Black] {
             for (x, y) in
