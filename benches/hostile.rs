@@ -45,14 +45,18 @@ fn main() {
 fn corpus(files: &[PathBuf], fidelity: Fidelity) -> usize {
     let scanner = scanner(fidelity);
     let (mut broken, mut unread, mut scanned) = (0, 0, 0);
-    let (mut heaps, mut times) = (Vec::new(), Vec::new());
+    let (mut heaps, mut times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for path in files {
         let Ok(bytes) = fs::read(path) else { continue };
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         let start = spent();
         let report = scanner.scan(&bytes, &Limits::default());
-        times.push((spent() - start, path));
+        let time = spent() - start;
+        times.push((time, path));
+        if report.frames == 0 && is_too_large(&report) {
+            refused.push((time, path));
+        }
         let held = HEAP.peak_usage().saturating_sub(before);
         let pixels = report.media.map_or(0, |media| {
             media.width as usize * media.height as usize * report.frames as usize
@@ -75,6 +79,12 @@ fn corpus(files: &[PathBuf], fidelity: Fidelity) -> usize {
     println!("\n{}: {scanned} files, {unread} not read in full", fidelity.name());
     times.sort();
     heaps.sort();
+    refused.sort();
+    println!("{} are refused from their headers; the slowest", refused.len());
+    for (time, path) in refused.iter().rev().take(5) {
+        println!("{:9.1} ms  {}", time.as_secs_f64() * 1e3, path.display());
+    }
+    println!("the slowest of all, and what holds most");
     for (time, path) in times.iter().rev().take(8) {
         println!("{:9.1} ms  {}", time.as_secs_f64() * 1e3, path.display());
     }
@@ -82,6 +92,17 @@ fn corpus(files: &[PathBuf], fidelity: Fidelity) -> usize {
         println!("{:9.1} MiB {}", *held as f64 / 1048576.0, path.display());
     }
     broken
+}
+
+fn is_too_large(report: &Report) -> bool {
+    report.findings.iter().any(|judged| {
+        matches!(
+            judged.finding,
+            Finding::Incomplete(
+                Incomplete::TooManyPixels | Incomplete::TooMuchMemory | Incomplete::TooManyBytes
+            )
+        )
+    })
 }
 
 fn is_unread(report: &Report) -> bool {
