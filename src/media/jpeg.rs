@@ -13,7 +13,7 @@
 //! still, whatever was appended) are further frames.
 
 use super::profile::Profile;
-use super::{Decoded, Fault, Fidelity, Format, Frames, pixels};
+use super::{Decoded, Fault, Fidelity, Format, Frames, blank};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
@@ -122,13 +122,13 @@ impl<'a> Picture<'a> {
             // Whatever is odd about the file, the whole decode tells.
             let mut read = markers.clone();
             let reduced = decode(&mut read, header, &header.at(block), scan.clone(), budget);
-            if let Ok((frame, None)) = reduced {
+            if let Ok(Shown { decoded, damage: None, is_odd: false }) = reduced {
                 *markers = read;
-                return Ok((frame, None));
+                return Ok((decoded, None));
             }
         }
-        let (decoded, damage) = decode(markers, header, header, scan.clone(), budget)?;
-        Ok((Decoded { profile, ..decoded }, damage))
+        let shown = decode(markers, header, header, scan.clone(), budget)?;
+        Ok((Decoded { profile, ..shown.decoded }, shown.damage))
     }
 }
 
@@ -147,15 +147,23 @@ fn profile(
     Ok(Profile::of_icc(&markers.icc(), layout))
 }
 
-/// The picture as `shown`, which is `header` or a reduced one, and what is wrong
-/// with it; an error when nothing can be shown.
+/// What is shown of a picture, and what is wrong with it.
+struct Shown<'a> {
+    decoded: Decoded<'a>,
+    damage: Option<Incomplete>,
+    /// A reduced picture may not be all that the whole one shows.
+    is_odd: bool,
+}
+
+/// The picture as `shown`, which is `header` or a reduced one; an error when nothing
+/// can be shown.
 fn decode<'a>(
     markers: &mut Markers<'_>,
     header: &Header,
     shown: &Header,
     first: Scan,
     budget: &'a Budget,
-) -> Result<(Decoded<'a>, Option<Incomplete>), Incomplete> {
+) -> Result<Shown<'a>, Incomplete> {
     let passes = if header.progressive || first.parts.len() < header.components.len() {
         Passes::Several
     } else {
@@ -169,7 +177,7 @@ fn decode<'a>(
     let rows = |v: usize| if passes == Passes::One { v } else { header.mcus_down * v };
     let grids = header.components.iter();
     let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
-    let mut output = Output::new(shown)?;
+    let mut output = Output::new(shown, budget)?;
     let mut grids = grids.collect::<Result<Vec<_>, _>>()?;
     let damage = match passes {
         Passes::One => {
@@ -192,17 +200,14 @@ fn decode<'a>(
         }
     };
     let layout = if shown.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
-    // What is reduced must be all that the whole picture shows.
-    let differs = || CutOff::matters(grids.iter().map(Grid::cut_off));
-    let odd = shown.block < 8 && (markers.begins_twice || differs());
-    let damage = damage.or(odd.then_some(Incomplete::Malformed));
+    let is_odd = markers.begins_twice || CutOff::matters(grids.iter().map(Grid::cut_off));
     let frame = Frame::new(shown.width, shown.height, layout, output.pixels);
     let mut frame = frame.map_err(|_| Incomplete::Internal)?;
     if shown.block < 8 {
         frame = frame.reduced_from(header.width, header.height, 8 / shown.block as u32);
     }
     let frame = frame.with_orientation(header.orientation);
-    Ok((Decoded { frame, memory, profile: None }, damage))
+    Ok(Shown { decoded: Decoded { frame, memory, profile: None }, damage, is_odd })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -297,11 +302,11 @@ struct Output<'h> {
 }
 
 impl<'h> Output<'h> {
-    fn new(header: &'h Header) -> Result<Self, Incomplete> {
+    fn new(header: &'h Header, budget: &Budget) -> Result<Self, Incomplete> {
         let planes = header.components.iter().map(|part| Plane::new(header, part));
         let planes = planes.collect::<Result<Vec<_>, _>>()?;
         let lines = planes.iter().map(|plane| vec![0; plane.line_length()]).collect();
-        Ok(Self { header, pixels: pixels(header.output_bytes())?, planes, lines, next: 0 })
+        Ok(Self { header, pixels: blank(header.output_bytes(), budget)?, planes, lines, next: 0 })
     }
 
     /// Takes MCU row `row` of the picture, which is row `at` of the grids. Its
@@ -355,7 +360,9 @@ mod tests {
         shown.components.truncate(1);
         shown.color = Color::Gray;
         let budget = Budget::start(&Limits { memory: u64::MAX, ..Limits::default() });
-        let (decoded, damage) = decode(&mut markers, &header, &shown, scan, &budget).ok()?;
+        // The means are what they are, whatever is cut off of what they are the means of.
+        let Shown { decoded, damage, .. } =
+            decode(&mut markers, &header, &shown, scan, &budget).ok()?;
         let mut luma = Vec::new();
         let Decoded { frame, .. } = decoded;
         let frame = frame.with_orientation(Default::default());
