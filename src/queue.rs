@@ -111,15 +111,18 @@ impl Queue {
     ) {
         let budget = Budget::start(&limits);
         let scanner = self.scanner.clone();
-        let size = bytes.as_ref().len() as u64;
-        self.run_holding(size, move |turn| {
+        let held = self.hold(bytes.as_ref().len() as u64);
+        let fits = held.is_some();
+        let scan = move |turn: Result<(), Incomplete>| {
+            drop(held);
             let report = match turn {
                 Ok(()) => scanner.scan_within(bytes.as_ref(), budget),
                 Err(reason) => scanner.not_scanned(reason),
             };
             drop(bytes);
             done(report);
-        });
+        };
+        if fits { self.run(scan) } else { caught(|| scan(Err(Incomplete::Busy))) }
     }
 
     /// Runs other work in its turn: a frame, a part of a session. It is told
@@ -127,31 +130,27 @@ impl Queue {
     /// many wait. A panic in it is caught.
     ///
     /// Without a turn, compute nothing: the thread is the caller's. A session has
-    /// [`leave_out_frame`](crate::Session::leave_out_frame) for that.
+    /// [`leave_out_frame`](crate::Session::leave_out_frame) for that. What the work
+    /// holds while it waits is counted by [`hold`](Self::hold).
     pub fn run(&self, work: impl FnOnce(Result<(), Incomplete>) + Send + 'static) {
-        self.run_holding(0, work);
-    }
-
-    /// The same for work that holds so many bytes while it waits, which count as
-    /// those of a scan do.
-    pub fn run_holding(
-        &self,
-        bytes: u64,
-        work: impl FnOnce(Result<(), Incomplete>) + Send + 'static,
-    ) {
-        let work = |turn| drop(catch_unwind(AssertUnwindSafe(|| work(turn))));
+        let work = |turn| caught(|| work(turn));
         let taken = Arc::clone(&self.taken);
-        let has_place = taken.fetch_add(1, Ordering::Relaxed) < self.places;
-        let Some(held) = has_place.then(|| self.weight.hold(bytes)).flatten() else {
+        if taken.fetch_add(1, Ordering::Relaxed) >= self.places {
             taken.fetch_sub(1, Ordering::Relaxed);
             return work(Err(Incomplete::Busy));
-        };
+        }
         let job = move || {
-            drop(held);
             work(Ok(()));
             taken.fetch_sub(1, Ordering::Relaxed);
         };
         self.jobs.send(Box::new(job)).expect("the threads wait as long as there is a sender");
+    }
+
+    /// Counts bytes that are about to wait, as those of a scan do: until what this
+    /// gives is dropped. Where there are too many, it gives nothing, and what they
+    /// are for is [`Incomplete::Busy`].
+    pub fn hold(&self, bytes: u64) -> Option<Held> {
+        self.weight.hold(bytes)
     }
 }
 
@@ -162,8 +161,10 @@ pub(crate) struct Weight {
     now: AtomicU64,
 }
 
-/// Some of them; taken off when dropped.
-pub(crate) struct Held {
+/// Bytes that wait in a [`Queue`], until this is dropped.
+#[derive(Debug)]
+#[must_use = "they no longer count when it is dropped"]
+pub struct Held {
     weight: Arc<Weight>,
     bytes: u64,
 }
@@ -186,6 +187,11 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.weight.now.fetch_sub(self.bytes, Ordering::Relaxed);
     }
+}
+
+/// A panic in the host's part is the host's.
+fn caught(work: impl FnOnce()) {
+    drop(catch_unwind(AssertUnwindSafe(work)));
 }
 
 /// One thread waits for a job, the others for their turn to wait.

@@ -124,9 +124,7 @@ fn no_more_bytes_wait_than_may() {
             let wait: Vec<_> = (0..may_wait).map(|_| scan(&queue, Limits::default())).collect();
             let report = scan(&queue, Limits::default()).try_recv().expect("at once");
             assert!(is(&report, Incomplete::Busy) && report.verdict == Verdict::Ask);
-            let (done, busy) = channel();
-            queue.run_holding(size, move |turn| done.send(turn).expect("the test listens"));
-            assert_eq!(busy.try_recv(), Ok(Err(Incomplete::Busy)));
+            assert!(queue.hold(size).is_none());
             drop(go);
             for wait in wait {
                 assert_eq!(wait.recv().expect("an answer").verdict, Verdict::Block);
@@ -140,11 +138,13 @@ fn bytes_that_are_scanned_do_not_wait() {
     let queue = queue_of(Settings { waiting_bytes: 1, ..Settings::default() });
     let (begun, has_begun) = channel();
     let (go, goes) = channel::<()>();
-    queue.run_holding(9, move |turn| {
+    let held = queue.hold(9).expect("alone, it may be larger");
+    queue.run(move |turn| {
+        drop(held);
         begun.send(turn).expect("the test listens");
         goes.recv().expect_err("nothing is sent");
     });
-    has_begun.recv().expect("it begins").expect("alone, it may be larger");
+    has_begun.recv().expect("it begins").expect("a turn");
     let waits = scan(&queue, Limits::default());
     drop(go);
     assert_eq!(waits.recv().expect("an answer").verdict, Verdict::Block);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot::{self, Receiver, Sender};
 use presend::limits::Incomplete;
-use presend::queue::Queue;
+use presend::queue::{Held, Queue};
 use presend::session::Settings;
 
 use crate::idle::UnderWay;
@@ -46,7 +46,8 @@ impl SessionSettings {
 }
 
 /// A film or a live picture on its way. Await each call before the next: only a few
-/// may wait, and what is one too many is left out, as `incomplete.busy`.
+/// may wait, and no more bytes than the scanner's queue takes. What is too much is left
+/// out, as `incomplete.busy`.
 #[derive(uniffi::Object)]
 pub struct Session(Arc<Film>);
 
@@ -105,9 +106,10 @@ struct State {
     has_ended: bool,
 }
 
-/// What was asked for, and who awaits it. The mark goes after the answer.
+/// What was asked for, and who awaits it. The bytes are held as long as the work waits;
+/// the mark goes after the answer.
 enum Step {
-    Push(Work, Sender<Verdict>, UnderWay),
+    Push(Work, Option<Held>, Sender<Verdict>, UnderWay),
     Finish(Sender<Arc<Report>>, UnderWay),
 }
 
@@ -157,29 +159,45 @@ impl Film {
     }
 
     fn push(self: &Arc<Self>, work: Work) -> Result<Receiver<Verdict>, PresendError> {
+        let held = self.queue.hold(work.size());
+        let work = if held.is_some() { work } else { work.left_out(Incomplete::Busy) };
+        self.push_held(work, held)
+    }
+
+    fn push_held(
+        self: &Arc<Self>,
+        work: Work,
+        held: Option<Held>,
+    ) -> Result<Receiver<Verdict>, PresendError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(work.size(), |is_full| {
+        let is_left_out = matches!(work, Work::NoFrame(_) | Work::NoBytes(_));
+        self.ask(is_left_out, |is_full| {
             let work = if is_full { work.left_out(Incomplete::Busy) } else { work };
-            Step::Push(work, answer, UnderWay::new())
+            Step::Push(work, held, answer, UnderWay::new())
         })?;
         Ok(answered)
     }
 
     fn finish(self: &Arc<Self>) -> Result<Receiver<Arc<Report>>, PresendError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(0, |_| Step::Finish(answer, UnderWay::new()))?;
+        self.ask(false, |_| Step::Finish(answer, UnderWay::new()))?;
         Ok(answered)
     }
 
-    /// A whole film: one frame and its file.
+    /// A whole film: one frame and its file, which wait together or not at all.
     pub(crate) fn scan(
         self: &Arc<Self>,
         frame: Arc<Frame>,
         bytes: Vec<u8>,
     ) -> Result<Receiver<Arc<Report>>, PresendError> {
-        // Of these two the report tells all.
-        drop(self.push(Work::Bytes(bytes))?);
-        drop(self.push(Work::Frame(frame, Duration::ZERO))?);
+        let works = [Work::Bytes(bytes), Work::Frame(frame, Duration::ZERO)];
+        let mut held = self.queue.hold(works.iter().map(Work::size).sum());
+        let fits = held.is_some();
+        for work in works {
+            let work = if fits { work } else { work.left_out(Incomplete::Busy) };
+            // Of these two the report tells all.
+            drop(self.push_held(work, held.take())?);
+        }
         self.finish()
     }
 
@@ -188,9 +206,11 @@ impl Film {
         Report::of(self.queue.scanner().not_scanned(Incomplete::Internal))
     }
 
+    /// Queues a step, which is told whether too many wait. One that computes nothing is
+    /// done here where it is the first.
     fn ask(
         self: &Arc<Self>,
-        holds: u64,
+        computes_nothing: bool,
         step: impl FnOnce(bool) -> Step,
     ) -> Result<(), PresendError> {
         let mut state = self.state();
@@ -204,8 +224,12 @@ impl Film {
             return Ok(());
         }
         drop(state);
-        let film = Arc::clone(self);
-        self.queue.run_holding(holds, move |turn| film.work(turn));
+        if computes_nothing {
+            self.work(Err(Incomplete::Busy));
+        } else {
+            let film = Arc::clone(self);
+            self.queue.run(move |turn| film.work(turn));
+        }
         Ok(())
     }
 
@@ -216,7 +240,8 @@ impl Film {
             drop(catch_unwind(AssertUnwindSafe(|| {
                 let Some(mut session) = session else { return };
                 match step {
-                    Step::Push(work, answer, _under_way) => {
+                    Step::Push(work, held, answer, _under_way) => {
+                        drop(held);
                         let lost = work.left_out(Incomplete::Internal);
                         let work = match turn {
                             Ok(()) => work,
@@ -266,7 +291,6 @@ mod tests {
     use super::*;
     use std::num::NonZeroUsize;
     use std::sync::mpsc::{self, channel};
-    use std::thread;
 
     use futures_executor::block_on;
     use presend::queue;
@@ -337,6 +361,10 @@ mod tests {
         codes.filter(|code| !code.starts_with("no-data")).collect()
     }
 
+    fn own(codes: &[&str]) -> Vec<String> {
+        codes.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn a_frame_without_a_turn_is_left_out_here_and_the_session_says_so() {
         let queue = queue();
@@ -362,6 +390,35 @@ mod tests {
             assert_eq!(busy.push(other).unwrap().try_recv(), Ok(Some(Verdict::Ask)));
             drop(go);
             assert_eq!(block_on(frame), Ok(Verdict::Allow));
+        }
+    }
+
+    #[test]
+    fn every_step_of_a_burst_is_weighed() {
+        let queue = queue_of(64, 2 * 64 * 64);
+        let film = film(&queue);
+        let go = hold(&queue);
+        let pushed: Vec<_> = (0..4).map(|n| film.push(frame(n)).unwrap()).collect();
+        drop(go);
+        let verdicts = pushed.into_iter().map(|push| block_on(push).unwrap());
+        let [allow, ask] = [Verdict::Allow, Verdict::Ask];
+        assert_eq!(verdicts.collect::<Vec<_>>(), [allow, allow, ask, ask]);
+        assert_eq!(block_on(film.finish().unwrap()).unwrap().frames(), 2);
+    }
+
+    #[test]
+    fn a_frame_waits_with_its_file_or_not_at_all() {
+        let Work::Frame(frame, _) = frame(0) else { unreachable!() };
+        for (bytes, codes_of_it, frames) in [(4, vec![], 1), (5, vec!["incomplete.busy"], 0)] {
+            let queue = queue_of(64, 1 + 64 * 64 + 4);
+            let go = hold(&queue);
+            let waits = film(&queue).push(Work::Bytes(vec![0])).unwrap();
+            let report = film(&queue).scan(Arc::clone(&frame), vec![0; bytes]).unwrap();
+            drop(go);
+            assert_eq!(block_on(waits), Ok(Verdict::Allow));
+            let report = block_on(report).unwrap();
+            assert_eq!((codes(&report), report.frames()), (own(&codes_of_it), frames));
+            assert_eq!(report.blake3().is_some(), frames == 1);
         }
     }
 
@@ -445,9 +502,7 @@ mod tests {
         let go = hold(&queue);
         let mut frame = film.push(frame(0)).unwrap();
         assert!(frame.try_recv().unwrap().is_none(), "the thread is taken");
-        assert!(
-            Session(Arc::clone(&film)).is_due(1) && thread::current().name() != Some("presend")
-        );
+        assert!(Session(Arc::clone(&film)).is_due(1), "and this does not wait for it");
         drop(go);
         assert_eq!(block_on(frame), Ok(Verdict::Allow));
     }
