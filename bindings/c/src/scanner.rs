@@ -172,7 +172,8 @@ pub unsafe extern "C" fn presend_builder_preset(builder: *mut Builder, name: *co
 
 /// How presend_scan_start scans: on so many threads, by default one for each
 /// processor, and 64 at most; with so many scans waiting for one, by default 64. One
-/// more is answered at once, as incomplete.busy. 0 stands for the default.
+/// more is answered at once, as incomplete.busy; so is one whose bytes make more than
+/// 256 MiB wait, unless it waits alone. 0 stands for the default.
 ///
 /// # Safety
 /// `builder` is a live handle that no other thread uses.

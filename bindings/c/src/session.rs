@@ -1,7 +1,7 @@
 //! Films and live pictures, frame by frame.
 
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use presend::Verdict;
@@ -96,8 +96,9 @@ pub unsafe extern "C" fn presend_session_is_due(session: *const Session, at_us: 
 }
 
 /// Takes the next frame, shown `at_us` microseconds after the film's start, and gives
-/// the verdict so far, which never becomes milder. PRESEND_ASK after any failure; after
-/// PRESEND_PANIC the report has the finding incomplete.internal.
+/// the verdict so far, which never becomes milder. A frame that is refused is one that
+/// was not seen: the verdict is PRESEND_ASK or graver, and the report has the finding
+/// incomplete.internal.
 ///
 /// # Safety
 /// `session` is a live handle that no other thread uses; `pixels` is a struct whose
@@ -109,27 +110,32 @@ pub unsafe extern "C" fn presend_session_push_frame(
     at_us: u64,
     verdict: *mut i32,
 ) -> i32 {
-    let mut so_far = number(presend::Verdict::Ask);
+    let mut so_far = Verdict::Ask;
     let status = status_of(|| {
         // SAFETY: the caller's promise.
         let session = unsafe { running(session)? };
         let push = |session: &mut presend::Session| {
             // SAFETY: the caller's promise.
             let frame = unsafe { frame(pixels)? };
-            so_far = number(session.push_frame(&frame, Duration::from_micros(at_us)));
+            session.push_frame(&frame, Duration::from_micros(at_us));
             Ok(())
         };
-        attempt(session, push, presend::Session::leave_out_frame)
+        let pushed = attempt(session, push, presend::Session::leave_out_frame);
+        so_far = match pushed {
+            Ok(()) => session.verdict(),
+            Err(_) => Verdict::Ask.max(session.verdict()),
+        };
+        pushed
     });
     if !verdict.is_null() {
         // SAFETY: the caller's promise.
-        unsafe { verdict.write(so_far) };
+        unsafe { verdict.write(number(so_far)) };
     }
     status
 }
 
 /// Reads the next bytes of the file that the frames come from, as it would be sent.
-/// The report clears them.
+/// The report clears them, unless a piece was refused.
 ///
 /// # Safety
 /// `session` is a live handle that no other thread uses; `data` has `length` bytes.
@@ -141,10 +147,13 @@ pub unsafe extern "C" fn presend_session_push_bytes(
 ) -> i32 {
     status_of(|| {
         // SAFETY: the caller's promise.
-        let (session, data) = unsafe { (running(session)?, borrow::bytes(data, length)?) };
-        let push = |session: &mut presend::Session| session.push_bytes(data);
-        attempt(session, push, presend::Session::leave_out_bytes);
-        Ok(())
+        let session = unsafe { running(session)? };
+        let push = |session: &mut presend::Session| {
+            // SAFETY: the caller's promise.
+            session.push_bytes(unsafe { borrow::bytes(data, length)? });
+            Ok(())
+        };
+        attempt(session, push, presend::Session::leave_out_bytes)
     })
 }
 
@@ -183,16 +192,18 @@ unsafe fn running<'a>(session: *mut Session) -> Result<&'a mut presend::Session,
     unsafe { borrow::exclusive(session)? }.0.as_mut().ok_or_else(ended)
 }
 
-/// What panics was not done, and the session says so from then on.
-fn attempt<T>(
+/// What fails or panics was not done, and the session says so from then on.
+fn attempt(
     session: &mut presend::Session,
-    work: impl FnOnce(&mut presend::Session) -> T,
+    work: impl FnOnce(&mut presend::Session) -> Result<(), Failure>,
     leave_out: fn(&mut presend::Session, Incomplete) -> Verdict,
-) -> T {
-    catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or_else(|panic| {
+) -> Result<(), Failure> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(session)));
+    let outcome = outcome.unwrap_or_else(|_| Err(Failure::defect()));
+    if outcome.is_err() {
         leave_out(session, Incomplete::Internal);
-        resume_unwind(panic)
-    })
+    }
+    outcome
 }
 
 fn ended() -> Failure {
@@ -210,10 +221,7 @@ mod tests {
             let scanner = presend::Scanner::builder().policy(allowing()).build().unwrap();
             let mut session = scanner.session(Settings::default(), &presend::Limits::default());
             assert_eq!(session.verdict(), Verdict::Allow);
-            let status = status_of(|| {
-                attempt(&mut session, |_| panic!("in a frame"), leave_out);
-                Ok(())
-            });
+            let status = status_of(|| attempt(&mut session, |_| panic!("in a frame"), leave_out));
             assert_eq!(status, PRESEND_PANIC);
             assert_eq!(session.verdict(), Verdict::Ask);
             let report = session.finish();

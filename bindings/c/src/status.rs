@@ -46,6 +46,11 @@ impl Failure {
         Self::new(PRESEND_BAD_ARGUMENT, message)
     }
 
+    /// After a panic, which was caught.
+    pub(crate) fn defect() -> Self {
+        Self::new(PRESEND_PANIC, "a defect in presend")
+    }
+
     /// The system's reason without the path.
     pub(crate) fn cannot_read(error: &std::io::Error) -> Self {
         Self::new(PRESEND_CANNOT_READ, format_args!("the file cannot be read: {}", error.kind()))
@@ -58,8 +63,7 @@ thread_local! {
 
 /// The status of some work. A panic in it ends here.
 pub(crate) fn status_of(work: impl FnOnce() -> Result<(), Failure>) -> i32 {
-    let outcome = catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Failure::new(PRESEND_PANIC, "a defect in presend")));
+    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::defect()));
     match outcome {
         Ok(()) => PRESEND_OK,
         Err(Failure { status, message }) => {

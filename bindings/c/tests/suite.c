@@ -582,7 +582,6 @@ static void a_session_has_a_verdict_at_any_time(void) {
     CHECK(presend_session_is_due(session, 50000) == 0 && presend_session_is_due(session, 100000) == 1);
     CHECK(presend_session_push_frame(session, &listed, 50000, &verdict) == PRESEND_OK && verdict == PRESEND_ALLOW);
     CHECK(presend_session_push_frame(session, &listed, 100000, &verdict) == PRESEND_OK && verdict == PRESEND_BLOCK);
-    CHECK(presend_session_push_frame(session, NULL, 100000, &verdict) == PRESEND_BAD_ARGUMENT && verdict == PRESEND_ASK);
     CHECK(presend_session_push_bytes(session, film.data, 1000) == PRESEND_OK);
     CHECK(presend_session_push_bytes(session, film.data + 1000, film.length - 1000) == PRESEND_OK);
     CHECK(presend_session_finish(session, &report) == PRESEND_OK);
@@ -595,6 +594,22 @@ static void a_session_has_a_verdict_at_any_time(void) {
     CHECK(presend_session_finish(session, &report) == PRESEND_ENDED && !report);
     CHECK(presend_session_push_frame(session, &plain, 0, NULL) == PRESEND_ENDED);
     CHECK(presend_session_push_bytes(session, NULL, 0) == PRESEND_ENDED);
+    presend_session_free(session);
+
+    /* What is refused was not seen. */
+    CHECK(presend_session_new(scans, NULL, NULL, &session) == PRESEND_OK);
+    presend_frame narrow = plain;
+    narrow.stride = 63;
+    CHECK(presend_session_push_frame(session, &narrow, 0, &verdict) == PRESEND_BAD_ARGUMENT && verdict == PRESEND_ASK);
+    CHECK(presend_session_push_frame(session, &plain, 0, &verdict) == PRESEND_OK && verdict == PRESEND_ASK);
+    CHECK(presend_session_push_frame(session, &listed, 1000000, &verdict) == PRESEND_OK && verdict == PRESEND_BLOCK);
+    CHECK(presend_session_push_frame(session, NULL, 2000000, &verdict) == PRESEND_BAD_ARGUMENT && verdict == PRESEND_BLOCK);
+    CHECK(presend_session_push_bytes(session, film.data, film.length) == PRESEND_OK);
+    CHECK(presend_session_push_bytes(session, NULL, 1) == PRESEND_BAD_ARGUMENT);
+    CHECK(presend_session_finish(session, &report) == PRESEND_OK);
+    CHECK(presend_clearance_check(report, film.data, film.length) == PRESEND_NOT_SCANNED);
+    CHECK(ends(report, "incomplete.internal") == PRESEND_BLOCK);
+    CHECK(presend_session_push_frame(session, &plain, 0, &verdict) == PRESEND_ENDED && verdict == PRESEND_ASK);
     presend_session_free(session);
 
     presend_options two = options();
