@@ -136,7 +136,7 @@ impl Session {
             let kept = self.last.as_ref().map_or(0, Frame::size);
             self.look_at(frame, kept);
         } else {
-            self.passed_over += 1;
+            self.passed_over = self.passed_over.saturating_add(1);
             self.last_was_looked_at = false;
             let last = &mut self.last;
             self.looks = self.scan.step(|scan| {
@@ -176,6 +176,7 @@ impl Session {
     /// it is the last is not the last any more. Nothing is computed here but the verdict.
     pub fn leave_out_frame(&mut self, reason: Incomplete) -> Verdict {
         self.left_out = true;
+        self.passed_over = self.passed_over.saturating_add(1);
         self.last = None;
         self.last_was_looked_at = true;
         self.note(reason)

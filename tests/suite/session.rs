@@ -297,6 +297,17 @@ fn a_frame_that_was_kept_is_not_the_last_once_another_is_left_out() {
 }
 
 #[test]
+fn a_frame_that_was_left_out_counts_as_passed_over() {
+    let settings = Settings { passed_over: 2, ..Settings::default() };
+    let mut session = scanner().session(settings, &Limits::default());
+    session.push_frame(&plain(0), ms(0));
+    session.push_frame(&plain(1), ms(1));
+    assert!(!session.is_due(ms(2)));
+    session.leave_out_frame(Incomplete::Busy);
+    assert!(session.is_due(ms(2)));
+}
+
+#[test]
 fn a_file_with_a_piece_left_out_is_neither_looked_up_nor_cleared() {
     let bytes = file();
     for pieces in [[Some(bytes.as_slice()), None], [None, Some(bytes.as_slice())]] {
