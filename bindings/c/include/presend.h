@@ -390,7 +390,8 @@ int32_t presend_builder_preset(struct presend_builder *builder, const char *name
 
 // How presend_scan_start scans: on so many threads, by default one for each
 // processor, and 64 at most; with so many scans waiting for one, by default 64. One
-// more is answered at once, as incomplete.busy. 0 stands for the default.
+// more is answered at once, as incomplete.busy; so is one whose bytes make more than
+// 256 MiB wait, unless it waits alone. 0 stands for the default.
 //
 // # Safety
 // `builder` is a live handle that no other thread uses.
@@ -442,8 +443,9 @@ int32_t presend_session_new(const struct presend_scanner *scanner,
 int32_t presend_session_is_due(const struct presend_session *session, uint64_t at_us);
 
 // Takes the next frame, shown `at_us` microseconds after the film's start, and gives
-// the verdict so far, which never becomes milder. PRESEND_ASK after any failure; after
-// PRESEND_PANIC the report has the finding incomplete.internal.
+// the verdict so far, which never becomes milder. A frame that is refused is one that
+// was not seen: the verdict is PRESEND_ASK or graver, and the report has the finding
+// incomplete.internal.
 //
 // # Safety
 // `session` is a live handle that no other thread uses; `pixels` is a struct whose
@@ -454,7 +456,7 @@ int32_t presend_session_push_frame(struct presend_session *session,
                                    int32_t *verdict);
 
 // Reads the next bytes of the file that the frames come from, as it would be sent.
-// The report clears them.
+// The report clears them, unless a piece was refused.
 //
 // # Safety
 // `session` is a live handle that no other thread uses; `data` has `length` bytes.
