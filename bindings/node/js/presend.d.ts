@@ -28,7 +28,7 @@ export interface OpenOptions {
   limits?: Limits;
   /** Threads that scan. Default one for each processor, 4 at most. */
   threads?: number;
-  /** Scans that may wait beside those that run; one more is `incomplete.busy`. Default 64. */
+  /** Calls of `scan` and `scanFrame` that may wait beside those that run; one more is `incomplete.busy`. Default 64. */
   waiting?: number;
 }
 
@@ -101,9 +101,16 @@ export class Session {
   readonly verdict: Verdict;
   /** Whether a frame of this time would be looked at. Pushing only those, and the last, saves the others. */
   isDue(atMs: number): Promise<boolean>;
-  /** Takes the next frame, shown so long after the start; resolves to the verdict so far. */
+  /**
+   * Takes the next frame, shown so long after the start; resolves to the verdict so far.
+   * Rejects what is no frame. Nobody has seen that one, so the session is
+   * `incomplete.internal` from then on.
+   */
   pushFrame(frame: Frame, atMs: number): Promise<Verdict>;
-  /** Reads the next bytes of the film's file, as it would be sent, so that the report clears them. */
+  /**
+   * Reads the next bytes of the film's file, as it would be sent, so that the report
+   * clears them. Rejects as `pushFrame` does, and then the report clears none.
+   */
   pushBytes(piece: Picture): Promise<Verdict>;
   /** Looks at the last frame, and ends. Without bytes the report clears none. */
   finish(): Promise<Report>;

@@ -16,6 +16,8 @@ class Scanner {
   #waitingLimit;
   #running = 0;
   #queue = [];
+  /** Calls of `scanFrame` that wait or run. */
+  #frames = 0;
 
   /** Use `Scanner.open`. */
   constructor(opened, threads, { limits = {}, waiting = 64 }) {
@@ -37,12 +39,12 @@ class Scanner {
     if (signal?.aborted) return this.#notScanned("cancelled");
     // Before anything is copied.
     if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
+    if (this.#full) return this.#notScanned("busy");
     const job = { picture: view(picture), due, cancel: new native.Cancel() };
     if (this.#running < this.#threads) {
       this.#running++;
       return this.#run(job, signal);
     }
-    if (this.#queue.length >= this.#waitingLimit) return this.#notScanned("busy");
     job.picture = new Uint8Array(job.picture);
     const missed = await this.#turn(job, signal);
     return missed ? this.#notScanned(missed) : this.#run(job, signal);
@@ -50,10 +52,13 @@ class Scanner {
 
   async scanFrame(frame, picture, { deadlineMs, signal } = {}) {
     if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
+    if (this.#full) return this.#notScanned("busy");
     const session = this.session({ deadlineMs, signal });
+    this.#frames++;
     // Both are copied before anything is waited for; the session ends whatever they are.
     const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
-    const [report] = await Promise.all([session.finish(), pushed]);
+    const finished = session.finish().finally(() => this.#frames--);
+    const [report] = await Promise.all([finished, pushed]);
     return report;
   }
 
@@ -69,6 +74,11 @@ class Scanner {
     const film = this.#native.session(settings, cancel, everyMs, passedOver);
     const cancelled = this.#native.notScanned("cancelled").verdict;
     return new Session(film, () => cancel.cancel(), cancelled, signal);
+  }
+
+  /** Whether as many wait or run as may. */
+  get #full() {
+    return this.#running + this.#queue.length + this.#frames >= this.#threads + this.#waitingLimit;
   }
 
   /**
@@ -146,17 +156,13 @@ class Session {
     return this.#ask(() => this.#film.isDue(atMs));
   }
 
-  async pushFrame({ data, width, height }, atMs) {
-    const pixels = new Uint8Array(view(data));
-    if (![1, 3, 4].includes(pixels.length / (width * height))) {
-      throw new TypeError("a frame has one, three or four bytes a pixel");
-    }
-    return this.#judge(() => this.#film.pushFrame(pixels, width, height, atMs));
+  async pushFrame(frame, atMs) {
+    const push = ({ pixels, width, height }) => this.#film.pushFrame(pixels, width, height, atMs);
+    return this.#push(copyFrame(frame), push, () => this.#film.leaveOutFrame());
   }
 
   async pushBytes(piece) {
-    const copied = new Uint8Array(view(piece));
-    return this.#judge(() => this.#film.pushBytes(copied));
+    return this.#push(copy(piece), (copied) => this.#film.pushBytes(copied), () => this.#film.leaveOutBytes());
   }
 
   async finish() {
@@ -167,10 +173,20 @@ class Session {
     return new Report({ ...rest, verdict: graver(this.#verdict, verdict) });
   }
 
-  async #judge(ask) {
-    const verdict = await this.#ask(ask);
+  /** What is refused was not seen: the caller hears why, and the session says so from that turn on. */
+  async #push(copied, push, leaveOut) {
+    let refused;
+    // Told below, in its turn.
+    copied.catch(() => {});
+    const verdict = await this.#ask(() =>
+      copied.then(push).catch((error) => {
+        refused = error;
+        return leaveOut();
+      }),
+    );
     // Read now: it may have become graver meanwhile.
     this.#verdict = graver(this.#verdict, verdict);
+    if (refused) throw refused;
     return this.#verdict;
   }
 
@@ -258,6 +274,19 @@ function size(bytes) {
     throw new TypeError("a picture is a Buffer, an ArrayBuffer or a view");
   }
   return bytes.byteLength;
+}
+
+/** Copied before it returns; it rejects what is refused. */
+async function copy(bytes) {
+  return new Uint8Array(view(bytes));
+}
+
+/** The same of a frame. */
+async function copyFrame({ data, width, height }) {
+  if (![1, 3, 4].includes(size(data) / (width * height))) {
+    throw new TypeError("a frame has one, three or four bytes a pixel");
+  }
+  return { pixels: await copy(data), width, height };
 }
 
 /** The bytes, not copied unless others may write to them at any time. */

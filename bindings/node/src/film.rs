@@ -10,7 +10,7 @@ use napi_derive::napi;
 use presend::frame::{Frame, Layout};
 use presend::limits::Incomplete;
 use presend::queue::Queue;
-use presend::{Scanner, Session};
+use presend::{Scanner, Session, Verdict};
 
 use crate::report::Report;
 use crate::{answer, milliseconds};
@@ -18,7 +18,7 @@ use crate::{answer, milliseconds};
 /// A film or a live picture on its way.
 #[napi]
 pub struct Film {
-    /// None once it is finished, or a panic has ended it.
+    /// None once it is finished.
     session: Arc<Mutex<Option<Session>>>,
     queue: Arc<Queue>,
 }
@@ -39,7 +39,6 @@ impl Film {
         let (session, scanner) = (Arc::clone(&self.session), self.queue.scanner().clone());
         let ask = move || {
             let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-            // What panics is not put back.
             let asked = session.take().map(|taken| catch_unwind(AssertUnwindSafe(|| ask(taken))));
             Ok(match asked {
                 Some(Ok((left, value))) => {
@@ -57,13 +56,21 @@ impl Film {
         &self,
         env: &'e Env,
         judge: impl FnOnce(&mut Session) + Send + 'static,
+        leave_out: LeaveOut,
     ) -> Result<Object<'e>> {
-        let ask = |mut session: Session| {
-            judge(&mut session);
+        let ask = move |mut session: Session| {
+            attempt(&mut session, judge, leave_out);
             let verdict = session.verdict().name();
             (Some(session), verdict)
         };
         self.ask(env, ask, |scanner| scanner.not_scanned(Incomplete::Internal).verdict.name())
+    }
+
+    fn leave_out(&self, leave_out: LeaveOut) -> &'static str {
+        if let Some(session) = &mut *self.session.lock().unwrap_or_else(PoisonError::into_inner) {
+            leave_out(session, Incomplete::Internal);
+        }
+        self.verdict()
     }
 }
 
@@ -106,9 +113,10 @@ impl Film {
         };
         let frame = Frame::new(width, height, layout, pixels.to_vec());
         let frame = frame.map_err(|error| Error::from_reason(error.to_string()))?;
-        self.judge(env, move |session| {
+        let push = move |session: &mut Session| {
             session.push_frame(&frame, milliseconds(at_ms));
-        })
+        };
+        self.judge(env, push, Session::leave_out_frame)
     }
 
     /// The promise of the verdict after more bytes of the file, which are copied.
@@ -118,7 +126,19 @@ impl Film {
     #[napi(catch_unwind)]
     pub fn push_bytes<'e>(&self, env: &'e Env, piece: Uint8ArraySlice<'_>) -> Result<Object<'e>> {
         let piece = piece.to_vec();
-        self.judge(env, move |session| session.push_bytes(&piece))
+        self.judge(env, move |session| session.push_bytes(&piece), Session::leave_out_bytes)
+    }
+
+    /// A frame was not handed over, so nobody has seen it. The verdict so far.
+    #[napi(catch_unwind)]
+    pub fn leave_out_frame(&self) -> &'static str {
+        self.leave_out(Session::leave_out_frame)
+    }
+
+    /// The same of the file's next bytes, and the report clears none.
+    #[napi(catch_unwind)]
+    pub fn leave_out_bytes(&self) -> &'static str {
+        self.leave_out(Session::leave_out_bytes)
     }
 
     /// The promise of the report.
@@ -129,5 +149,43 @@ impl Film {
     pub fn finish<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
         let internal = |scanner: &Scanner| Report::of(&scanner.not_scanned(Incomplete::Internal));
         self.ask(env, |session| (None, Report::of(&session.finish())), internal)
+    }
+}
+
+/// Notes that a frame or a piece of the file was not seen, and why.
+type LeaveOut = fn(&mut Session, Incomplete) -> Verdict;
+
+/// What panics was not done, and the session says so from then on.
+fn attempt(session: &mut Session, work: impl FnOnce(&mut Session), leave_out: LeaveOut) {
+    if catch_unwind(AssertUnwindSafe(|| work(session))).is_err() {
+        leave_out(session, Incomplete::Internal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use presend::session::Settings;
+    use presend::{Finding, HashList, Limits};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_leaves_the_session_incomplete_and_what_was_found() {
+        let frame = Frame::new(64, 64, Layout::Luma8, vec![128; 64 * 64]).unwrap();
+        for leave_out in [Session::leave_out_frame as LeaveOut, Session::leave_out_bytes] {
+            let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../hashlists/demo/demo.presend");
+            let list = HashList::open(std::fs::read(list).unwrap()).unwrap();
+            let scanner = Scanner::builder().list(list).build().unwrap();
+            let mut session = scanner.session(Settings::default(), &Limits::default());
+            assert_eq!(session.push_frame(&frame, Duration::ZERO), Verdict::Allow);
+            attempt(&mut session, |_| panic!("in a step"), leave_out);
+            assert_eq!(session.verdict(), Verdict::Ask);
+            let report = session.finish();
+            assert_eq!((report.verdict, report.frames), (Verdict::Ask, 1));
+            let internal = Finding::Incomplete(Incomplete::Internal);
+            assert!(report.findings.iter().any(|judged| judged.finding == internal));
+        }
     }
 }

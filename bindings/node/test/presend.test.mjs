@@ -1,8 +1,10 @@
 // What a host relies on, with the official test picture.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -159,6 +161,20 @@ test("one more than may wait is busy, which asks", async () => {
   assert.deepEqual(incomplete(reports[2]), ["incomplete.busy"]);
 });
 
+test("frames that wait are counted with the scans, and one more is not copied", async () => {
+  const scanner = await open({ threads: 1, waiting: 1 });
+  const frame = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
+  const unread = { get data() { throw new Error("it was read"); } };
+  // Once more: those that are done no longer count.
+  for (const scan of ["scan", "scanFrame", "scanFrame"]) {
+    const waiting = [scan === "scan" ? scanner.scan(waves) : scanner.scanFrame(frame, waves), scanner.scanFrame(frame, waves)];
+    for (const busy of [scanner.scanFrame(unread, waves), scanner.scan(waves)]) {
+      assert.deepEqual(incomplete(await busy), ["incomplete.busy"]);
+    }
+    assert.deepEqual((await Promise.all(waiting)).map(({ verdict }) => verdict), ["allow", "allow"]);
+  }
+});
+
 test("what is no picture, or too much of one, asks", async () => {
   const scanner = await open({ limits: { pixels: 100 } });
   assert.equal((await scanner.scan(Buffer.from("no picture"))).verdict, "ask");
@@ -177,14 +193,23 @@ test("a call that is misused takes no thread's place", async () => {
   assert.equal((await alone.scan(testPicture)).verdict, "block");
 });
 
-test("what is too large is not copied", async () => {
-  const scanner = await open({ limits: { inputBytes: 10 } });
-  const before = process.resourceUsage().maxRSS;
-  // Of memory that nobody has touched, only a copy takes any.
-  const report = await scanner.scan(new ArrayBuffer(600_000_000));
-  assert.deepEqual([report.verdict, incomplete(report)], ["ask", ["incomplete.too-many-bytes"]]);
-  const more = (process.resourceUsage().maxRSS - before) / 1000;
-  assert.ok(more < 300, `${more} MB`);
+test("what is too large is not copied", () => {
+  // In a process of its own, which never had much memory before.
+  const script = `
+    import { Scanner } from "presend-node";
+    const scanner = await Scanner.open({ lists: ${JSON.stringify(lists)}, limits: { inputBytes: 10 } });
+    const before = process.resourceUsage().maxRSS;
+    // Of memory that nobody has touched, only a copy takes any.
+    const picture = new ArrayBuffer(600_000_000);
+    const frame = { data: new Uint8Array(1), width: 1, height: 1 };
+    const reports = await Promise.all([scanner.scan(picture), scanner.scanFrame(frame, picture)]);
+    const told = reports.map(({ verdict, findings }) => [verdict, findings[0].code]);
+    console.log(JSON.stringify([told, (process.resourceUsage().maxRSS - before) / 1000]));
+  `;
+  const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", script]);
+  const [told, more] = JSON.parse(printed);
+  assert.deepEqual(told, Array(2).fill(["ask", "incomplete.too-many-bytes"]));
+  assert.ok(more < 200, `${more} MB`);
 });
 
 test("views, array buffers and shared memory are all pictures", async () => {
@@ -225,6 +250,53 @@ test("a film is judged frame by frame, and its file is cleared", async () => {
   await assert.rejects(session.finish(), /finished/);
   const wrong = { data: new Uint8Array(5), width: 2, height: 2 };
   await assert.rejects(scanner.session().pushFrame(wrong, 0), TypeError);
+});
+
+test("a frame that is refused was not seen, and neither were bytes", async () => {
+  const scanner = await open();
+  const grey = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
+  for (const [refuse, error, cleared] of [
+    [(session) => session.pushFrame({ data: new Uint8Array(5), width: 2, height: 2 }, 500), TypeError, true],
+    [(session) => session.pushFrame(undefined, 500), TypeError, true],
+    // By the native side.
+    [(session) => session.pushFrame({ data: new Uint8Array(1), width: 0.5, height: 2 }, 500), Error, true],
+    [(session) => session.pushBytes("bytes"), TypeError, false],
+  ]) {
+    const session = scanner.session();
+    assert.equal(await session.pushFrame(grey, 0), "allow");
+    await session.pushBytes(waves);
+    const refused = assert.rejects(refuse(session), error);
+    // In its turn, before what was asked for after it.
+    const report = session.finish();
+    await refused;
+    assert.equal(session.verdict, "ask");
+    assert.deepEqual([(await report).verdict, incomplete(await report)], ["ask", ["incomplete.internal"]]);
+    const check = async () => (await report).clearance.check(waves);
+    if (cleared) await check();
+    else await assert.rejects(check(), NotScannedError);
+  }
+});
+
+test("what fails in the native side was not seen, and what was found stays", async (t) => {
+  const { Film } = createRequire(import.meta.url)(`presend-node/presend.${process.platform}-${process.arch}.node`);
+  const grey = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
+  for (const [method, push, verdict] of [
+    ["pushFrame", (session) => session.pushFrame(grey, 1000), "block"],
+    // The file is not the listed one without its last piece.
+    ["pushBytes", (session) => session.pushBytes(waves), "ask"],
+  ]) {
+    const session = (await open()).session();
+    await session.pushFrame(grey, 0);
+    await session.pushBytes(testPicture);
+    const fails = t.mock.method(Film.prototype, method, () => Promise.reject(new Error("it fails")));
+    const pushed = assert.rejects(push(session), /it fails/);
+    const finished = session.finish();
+    await pushed;
+    fails.mock.restore();
+    assert.equal(session.verdict, "ask");
+    const report = await finished;
+    assert.deepEqual([report.verdict, report.frames, incomplete(report)], [verdict, 1, ["incomplete.internal"]]);
+  }
 });
 
 test("a frame is judged with the file that it comes from", async () => {
