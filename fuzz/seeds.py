@@ -24,7 +24,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
+    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "editions": editions(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -233,6 +233,15 @@ def lists():
         "header-only": demo[:256],
         "cut": demo[:-1],
     }
+
+
+def editions():
+    """Rows of three bytes: kind, 8 more for one that is deleted; a seed; the bit that differs from others of the seed."""
+    pdq, md5, sha1, sha256, deleted = 0, 1, 2, 3, 8
+    near = [(pdq, 1, 9), (pdq | deleted, 1, 10), (pdq, 1, 200), (pdq | deleted, 2, 9)]
+    exact = [(md5, 1, 0), (md5 | deleted, 1, 1), (sha1 | deleted, 1, 0), (sha256, 1, 0)]
+    files = {"near": near, "exact": exact, "both": near + exact, "all-deleted": [near[1], exact[1]]}
+    return {name: bytes(sum(rows, ())) for name, rows in files.items()}
 
 
 def deltas():

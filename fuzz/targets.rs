@@ -310,16 +310,81 @@ pub fn feed(bytes: &[u8]) {
         Err(error) => panic!("rows and parameters are usable: {error}"),
     };
     let list = HashList::open(built.list).expect("what is built opens");
-    let is_listed = |row: &&Row| match &row.hash {
+    let is_listed = |row: &&Row| is_listed(&list, &row.hash);
+    let missing = feed.rows.iter().filter(|row| !is_listed(row)).count() as u64;
+    // Some of those left out may share a band with one that is listed.
+    assert!(missing <= built.manifest.left_out.easily_guessed);
+}
+
+/// Two editions of a list: every three bytes are a row, which the second may lack. Each
+/// finds what the lists of its rows alone would find, so every row and no deleted one,
+/// and a delta leads from one to the other.
+pub fn editions(bytes: &[u8]) {
+    let mut rows: Vec<(String, bool, Option<Vec<u8>>)> = Vec::new();
+    for bytes in bytes.chunks_exact(3).take(12) {
+        let row = row_of(bytes);
+        if !rows.iter().any(|(other, ..)| *other == row) {
+            let alone = edition(1, [&row]);
+            rows.push((row, bytes[0] & 8 == 0, alone));
+        }
+    }
+    let whole = edition(1, rows.iter().map(|(row, ..)| row));
+    let rest = edition(2, rows.iter().filter(|(_, stays, _)| *stays).map(|(row, ..)| row));
+    for (row, ..) in &rows {
+        let alone = |deleted: bool| {
+            let mut lists = rows.iter().filter(|(_, stays, _)| deleted || *stays);
+            lists.any(|(.., list)| finds(list.as_deref(), row))
+        };
+        assert_eq!(finds(whole.as_deref(), row), alone(true), "in the first edition");
+        assert_eq!(finds(rest.as_deref(), row), alone(false), "in the second");
+    }
+    let (Some(whole), Some(rest)) = (whole, rest) else { return };
+    let [old, new] = [whole, rest.clone()].map(|list| HashList::open(list).expect("a list"));
+    let delta = delta::diff(&old, &new).expect("editions of one list");
+    assert_eq!(delta::apply(&old, &delta), Ok(rest));
+}
+
+/// A row of a feed. Those of one seed are near each other.
+fn row_of(bytes: &[u8]) -> String {
+    let [kind, seed, bit] = bytes else { unreachable!("three bytes") };
+    let mut hash = *blake3::hash(&[*seed]).as_bytes();
+    hash[usize::from(bit / 8)] ^= 1 << (bit % 8);
+    let name = ["pdq", "md5", "sha1", "sha256"][usize::from(kind % 4)];
+    let length = Algorithm::from_name(name).expect("a name").bytes();
+    let hex: String = hash[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{name},{hex}")
+}
+
+/// The list of these rows, unless none can be listed.
+fn edition<'a>(version: u64, rows: impl IntoIterator<Item = &'a String>) -> Option<Vec<u8>> {
+    let rows: Vec<&str> = rows.into_iter().map(String::as_str).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let feed = Feed::read(format!("algorithm,hex\n{}\n", rows.join("\n")).as_bytes());
+    let parameters = Parameters { id: "a".into(), version, profile: "balanced".into(), salt: None };
+    match publish::build(&parameters, &feed.expect("rows")) {
+        Ok(built) => Some(built.list),
+        Err(BuildError::Empty { .. }) => None,
+        Err(error) => panic!("rows and parameters are usable: {error}"),
+    }
+}
+
+fn finds(list: Option<&[u8]>, row: &str) -> bool {
+    let Some(list) = list else { return false };
+    let list = HashList::open(list.to_vec()).expect("what is built opens");
+    let hashes = RowHash::candidates(&row.replace(',', ":")).expect("a row");
+    hashes.iter().any(|hash| is_listed(&list, hash))
+}
+
+fn is_listed(list: &HashList, hash: &RowHash) -> bool {
+    match hash {
         // The first pattern tried flips nothing.
         RowHash::Perceptual(hash) => {
             list.contains_near(&View { hash: *hash, margins: [1.0; 256] }, 1)
         }
         RowHash::Exact(digest) => list.contains(digest),
-    };
-    let missing = feed.rows.iter().filter(|row| !is_listed(row)).count() as u64;
-    // Some of those left out may share a band with one that is listed.
-    assert!(missing <= built.manifest.left_out.easily_guessed);
+    }
 }
 
 /// What hash sources send; the first byte chooses the format.
