@@ -67,3 +67,13 @@ export async function copy(picture) {
   // Out of shared memory too, where a slice of the buffer would still be shared.
   return new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
 }
+
+/** The same of a frame. */
+export async function copyFrame(frame) {
+  return { width: frame.width, height: frame.height, pixels: await copy(pixelsOf(frame)) };
+}
+
+export function pixelsOf({ data, width, height }) {
+  if ([1, 3, 4].includes(data?.byteLength / (width * height))) return data;
+  throw new TypeError("a frame has one, three or four bytes a pixel");
+}

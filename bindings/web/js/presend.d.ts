@@ -37,7 +37,7 @@ export interface OpenOptions {
   /** `default`, `teen`, `off`, or the text of a policy file. Default `default`. */
   policy?: string;
   limits?: Limits;
-  /** Scans that may wait beside the one that runs; one more is `incomplete.busy`. Default 64. */
+  /** Calls of `scan` and `scanFrame` that may wait beside the one that runs; one more is `incomplete.busy`. Default 64. */
   waiting?: number;
   /** `engine_bg.wasm`, where it does not lie beside the script. */
   wasm?: Source | WebAssembly.Module;
@@ -142,9 +142,16 @@ export class Session {
   readonly verdict: Verdict;
   /** Whether a frame of this time would be looked at. Pushing only those, and the last, saves the others. */
   isDue(atMs: number): Promise<boolean>;
-  /** Takes the next frame, shown so long after the start; resolves to the verdict so far. */
+  /**
+   * Takes the next frame, shown so long after the start; resolves to the verdict so far.
+   * Rejects what is no frame. Nobody has seen that one, so the session is
+   * `incomplete.internal` from then on.
+   */
   pushFrame(frame: Frame, atMs: number): Promise<Verdict>;
-  /** Reads the next bytes of the film's file, as it would be sent, so that the report clears them. */
+  /**
+   * Reads the next bytes of the film's file, as it would be sent, so that the report
+   * clears them. Rejects as `pushFrame` does, and then the report clears none.
+   */
   pushBytes(piece: Picture): Promise<Verdict>;
   /** Looks at the last frame, and ends. Without bytes the report clears none. */
   finish(): Promise<Report>;

@@ -3,7 +3,7 @@
 // hears nothing, so what has to stop it ends it: an abort, a deadline long past,
 // or a trap. Another one takes its place, from files that the page has kept.
 
-import { Engine, GRACE, copy, size } from "./engine-worker.js";
+import { Engine, GRACE, copy, copyFrame, pixelsOf, size } from "./engine-worker.js";
 import { Report } from "./report.js";
 import { Session } from "./session.js";
 
@@ -49,22 +49,27 @@ export class Scanner {
     return this.#opened.models;
   }
 
-  async scan(picture, { deadlineMs, signal } = {}) {
+  async scan(picture, options) {
+    return this.#scan(picture, null, options);
+  }
+
+  async scanFrame(frame, picture, options) {
+    pixelsOf(frame);
+    return this.#scan(picture, frame, options);
+  }
+
+  async #scan(picture, frame, { deadlineMs, signal } = {}) {
     if (this.#closed) throw new Error("the scanner is closed");
     valid({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
     if (size(picture) > this.#limits.inputBytes) return this.#notScanned("too-many-bytes");
     if (this.#queue.length >= this.#waitingLimit) return this.#notScanned("busy");
-    const job = { ask: "scan", due, copied: copy(picture) };
+    const job = { ask: "scan", due, copied: copy(picture), frame: frame && copyFrame(frame) };
     const answer = await this.#enqueue(job, signal);
     return answer.missed ? this.#notScanned(answer.missed) : this.#report(answer);
   }
 
-  async session(options = {}) {
-    return this.#begin(options);
-  }
-
-  #begin({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits }) {
+  async session({ everyMs = 1000, passedOver = 120, deadlineMs, signal, limits } = {}) {
     if (this.#closed) throw new Error("the scanner is closed");
     valid({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
@@ -73,15 +78,6 @@ export class Scanner {
     const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
     const makeReport = (answer) => this.#report(answer);
     return new Session(engine, settings, due, signals, this.#opened, makeReport);
-  }
-
-  async scanFrame(frame, picture, { deadlineMs, signal } = {}) {
-    if (size(picture) > this.#limits.inputBytes) return this.#notScanned("too-many-bytes");
-    const session = this.#begin({ deadlineMs, signal });
-    // Both are copied before anything is waited for; the session ends whatever they are.
-    const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
-    const [report] = await Promise.all([session.finish(), pushed]);
-    return report;
   }
 
   async reload(list) {
@@ -132,8 +128,9 @@ export class Scanner {
 
   /** Resolves to the Worker's answer, or to `{ missed }`: why there is none. */
   #enqueue(job, signal) {
-    // Of a job that is given up nobody reads the copy.
+    // Of a job that is given up nobody reads the copies.
     job.copied.catch(() => {});
+    job.frame?.catch(() => {});
     return new Promise((resolve) => {
       const abort = () => this.#give(job, "cancelled");
       let timer;
@@ -177,13 +174,14 @@ export class Scanner {
     const { ask, copied, digest, due } = job;
     let worker;
     try {
-      const picture = await copied;
+      const [picture, frame] = [await copied, await job.frame];
       if (this.#running !== job) return;
       worker = await this.#start();
       if (this.#running !== job) return;
       const limits = { ...this.#limits };
       if (due < Infinity) limits.deadlineMs = Math.max(0, due - performance.now());
-      const answer = await worker.ask({ ask, picture, limits, digest }, [picture.buffer]);
+      const buffers = [picture, frame?.pixels].flatMap((bytes) => bytes?.buffer ?? []);
+      const answer = await worker.ask({ ask, picture, frame, limits, digest }, buffers);
       if (this.#running === job) job.settle(answer);
     } catch {
       // A file that cannot be read, a Worker that cannot start, or a trap.
@@ -244,7 +242,8 @@ async function fetched(source) {
 async function blob(source) {
   if (typeof source === "string" || source instanceof URL) source = await fetched(source);
   if (source instanceof Response) return source.blob();
-  return source instanceof Blob ? source : new Blob([source]);
+  // A Blob may be a file, or part of one, which others change or take away.
+  return new Blob([source instanceof Blob ? await source.arrayBuffer() : source]);
 }
 
 async function model({ description, onnx, golden }) {

@@ -1,7 +1,7 @@
 // A film or a live picture, frame by frame. It has a Worker of its own: whatever ends
 // another scan does not end this one.
 
-import { GRACE, copy } from "./engine-worker.js";
+import { GRACE, copy, copyFrame } from "./engine-worker.js";
 import { GRAVITY } from "./report.js";
 
 export class Session {
@@ -56,19 +56,12 @@ export class Session {
     return (await this.#ask(() => ({ ask: "isDue", atMs }))) ?? false;
   }
 
-  async pushFrame({ data, width, height }, atMs) {
-    if (![1, 3, 4].includes(data?.byteLength / (width * height))) {
-      throw new TypeError("a frame has one, three or four bytes a pixel");
-    }
-    const copied = copy(data);
-    return this.#judge(async () => ({ ask: "frame", pixels: await copied, width, height, atMs }));
+  async pushFrame(frame, atMs) {
+    return this.#push("frame", copyFrame(frame).then((copied) => ({ ...copied, atMs })));
   }
 
   async pushBytes(piece) {
-    const copied = copy(piece);
-    // Told below, in its turn.
-    copied.catch(() => {});
-    return this.#judge(async () => ({ ask: "bytes", piece: await copied }));
+    return this.#push("bytes", copy(piece).then((piece) => ({ piece })));
   }
 
   async finish() {
@@ -86,10 +79,16 @@ export class Session {
     if (!this.#finished) this.#end("cancelled");
   }
 
-  async #judge(question) {
-    const answer = (await this.#ask(question)) ?? "allow";
+  /** What cannot be copied was not seen. The Worker hears that in its turn, and who misuses it hears why. */
+  async #push(ask, copied) {
+    let refused;
+    const given = copied.catch((error) => {
+      refused = error;
+    });
+    const answer = (await this.#ask(async () => ({ ask, ...(await given) }))) ?? "allow";
     // Only now: what ended the session meanwhile has made it graver.
     this.#verdict = graver(this.#verdict, answer);
+    if (refused instanceof TypeError) throw refused;
     return this.#verdict;
   }
 

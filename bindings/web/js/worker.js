@@ -22,7 +22,13 @@ const answers = {
     const begins = scanner.session(new Settings(), 0, 0).push_bytes(new Uint8Array(0));
     return { lists: scanner.lists(), models: scanner.models(), notScanned: scanner.not_scanned(), begins };
   },
-  scan: ({ picture, limits }) => scanner.scan(picture, settings(limits)),
+  scan({ picture, frame, limits }) {
+    if (!frame) return scanner.scan(picture, settings(limits));
+    const session = scanner.session(settings(limits), 0, 0);
+    session.push_frame(frame.pixels, frame.width, frame.height, 0);
+    session.push_bytes(picture);
+    return session.finish();
+  },
   begin({ limits, everyMs, passedOver }) {
     session = scanner.session(settings(limits), everyMs, passedOver);
   },
@@ -30,12 +36,13 @@ const answers = {
   frame: ({ pixels, width, height, atMs }) => session.push_frame(pixels, width, height, atMs),
   bytes: ({ piece }) => session.push_bytes(piece),
   finish: () => session.finish(),
-  // A list that is refused is no defect: this Worker goes on.
+  // A list that is refused is no defect, and this Worker goes on. That is an Error and
+  // nothing more: a trap and a stack that overflows are kinds of it.
   reload({ picture }) {
     try {
       return { place: scanner.reload(picture), lists: scanner.lists() };
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) throw error;
+      if (error?.constructor !== Error) throw error;
       return { refused: error.message };
     }
   },

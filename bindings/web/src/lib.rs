@@ -218,31 +218,36 @@ impl Session {
     }
 
     /// Takes the next frame: four bytes a pixel (RGBA), three (RGB) or one (luma), rows
-    /// top to bottom without padding. Gives the verdict so far.
-    ///
-    /// # Errors
-    /// The pixels are not so many.
+    /// top to bottom without padding. Gives the verdict so far. Where the pixels are
+    /// missing or not so many, nobody has seen the frame, and the session says so.
     pub fn push_frame(
         &mut self,
-        pixels: &[u8],
+        pixels: Option<Vec<u8>>,
         width: u32,
         height: u32,
         at_ms: f64,
-    ) -> Result<String, JsError> {
+    ) -> String {
+        let pixels = pixels.unwrap_or_default();
         let count = u64::from(width) * u64::from(height);
         let layout = match (pixels.len() as u64).checked_div(count) {
             Some(1) => Layout::Luma8,
             Some(3) => Layout::Rgb8,
             _ => Layout::Rgba8,
         };
-        let frame = Frame::new(width, height, layout, pixels)?;
-        Ok(self.0.push_frame(&frame, milliseconds(at_ms)).name().to_owned())
+        let verdict = match Frame::new(width, height, layout, pixels) {
+            Ok(frame) => self.0.push_frame(&frame, milliseconds(at_ms)),
+            Err(_) => self.0.leave_out_frame(Incomplete::Internal),
+        };
+        verdict.name().to_owned()
     }
 
     /// Reads the next bytes of the file that the frames come from. Gives the verdict
-    /// so far.
-    pub fn push_bytes(&mut self, piece: &[u8]) -> String {
-        self.0.push_bytes(piece);
+    /// so far. Where they are missing the session says so, and the report clears none.
+    pub fn push_bytes(&mut self, piece: Option<Vec<u8>>) -> String {
+        match piece {
+            Some(piece) => self.0.push_bytes(&piece),
+            None => _ = self.0.leave_out_bytes(Incomplete::Internal),
+        }
         self.0.verdict().name().to_owned()
     }
 

@@ -247,6 +247,51 @@ export const facts = {
     scanner.close();
   },
 
+  async "frames wait with the scans, and one more than may is not copied"({ open, files, started }) {
+    const scanner = await open({ waiting: 1 });
+    const before = started();
+    const { testFrame, waves } = files;
+    let read = false;
+    const unread = { width: 1, height: 1, data: { byteLength: 1, get length() { return (read = true); } } };
+    for (const first of [() => scanner.scan(waves), () => scanner.scanFrame(testFrame, waves)]) {
+      const waiting = [first(), scanner.scanFrame(testFrame, waves)];
+      for (const busy of [scanner.scanFrame(unread, waves), scanner.scan(waves)]) {
+        same(incomplete(await busy), ["incomplete.busy"]);
+      }
+      same((await waiting[1]).verdict, "block");
+      await waiting[0];
+    }
+    same([started(), read], [before, false]);
+    scanner.close();
+  },
+
+  async "a frame that is refused was not seen, and neither were bytes"({ open, files, NotScannedError }) {
+    const scanner = await open();
+    const grey = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
+    for (const [refuse, error, cleared] of [
+      [(session) => session.pushFrame({ data: new Uint8Array(5), width: 2, height: 2 }, 500), TypeError, null],
+      [(session) => session.pushFrame(undefined, 500), TypeError, null],
+      // By the Worker alone.
+      [(session) => session.pushFrame({ data: new Uint8Array(1), width: 0.5, height: 2 }, 500), null, null],
+      [(session) => session.pushBytes("bytes"), TypeError, NotScannedError],
+    ]) {
+      const session = await scanner.session();
+      same(await session.pushFrame(grey, 0), "allow");
+      await session.pushBytes(files.waves);
+      same(await refusal(refuse(session)), error);
+      same(session.verdict, "ask");
+      // It goes on, and what comes then is found.
+      same(await session.pushFrame(files.testFrame, 1000), "block");
+      const refused = refusal(refuse(session));
+      const report = await session.finish();
+      same(await refused, error);
+      same([report.verdict, report.frames, report.reason.rule], ["block", 2, "list.default.near"]);
+      same(incomplete(report), ["incomplete.internal"]);
+      same(await refusal(report.clearance.check(files.waves)), cleared);
+    }
+    scanner.close();
+  },
+
   async "what is no picture asks, and what is no byte is refused"({ open, files }) {
     const scanner = await open();
     same((await scanner.scan(new TextEncoder().encode("no picture"))).verdict, "ask");
