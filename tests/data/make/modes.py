@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from io import BytesIO
 
 import imagecodecs
 import numpy as np
@@ -111,9 +112,37 @@ def animations(folder, scenes):
     kind = dict(save_all=True, append_images=frames[1:], duration=300, loop=0)
     frames[0].save(folder / "webp-animated.webp", lossless=True, **kind)
     frames[0].save(folder / "apng-animated.png", **kind)
+    parts = [(frames[0], (0, 0)), (frames[1].crop(box), box[:2]), (frames[2], (0, 0))]
+    (folder / "apng-interlaced.png").write_bytes(interlaced(parts))
     aside = render.few_colours(render.spheres(*SMALL), 24)
     aside.save(folder / "apng-hidden-default.png", default_image=True, **(kind | {"append_images": frames}))
     (folder / "gif-animated.gif").write_bytes(b"".join(gif(scenes)))
+
+
+def interlaced(parts):
+    """An APNG of (picture, place), each interlaced, the first of the canvas' size; Pillow writes none."""
+    written, number = [], 0
+
+    def chunk(kind, data, counts=True):
+        nonlocal number
+        if counts:
+            data, number = number.to_bytes(4, "big") + data, number + 1
+        written.append((kind, data))
+
+    for n, (picture, place) in enumerate(parts):
+        file = BytesIO()
+        png.Writer(*picture.size, greyscale=False, interlace=True, compression=9).write(file, np.array(picture).reshape(picture.height, -1).tolist())
+        chunks = list(png.Reader(bytes=file.getvalue()).chunks())
+        if n == 0:
+            written += [c for c in chunks if c[0] == b"IHDR"]
+            chunk(b"acTL", len(parts).to_bytes(4, "big") + bytes(4), counts=False)
+        sides = b"".join(side.to_bytes(4, "big") for side in (*picture.size, *place))
+        chunk(b"fcTL", sides + b"\x00\x03\x00\x0a\x00\x00")  # 0.3 s; stays; is not blended
+        data = b"".join(data for kind, data in chunks if kind == b"IDAT")
+        chunk(b"fdAT" if n else b"IDAT", data, counts=n > 0)
+    out = BytesIO()
+    png.write_chunks(out, [*written, (b"IEND", b"")])
+    return out.getvalue()
 
 
 def gif(scenes):
@@ -143,7 +172,8 @@ def table(folder):
         if name == "arithmetic.jpg":
             rows.append([name, "jpeg", *SIZE, 1, "-", "", "", "", 0])
             continue
-        image = Image.open(path)
+        # The same pictures; Pillow draws an interlaced part at the canvas' corner.
+        image = Image.open(folder / "apng-animated.png" if name == "apng-interlaced.png" else path)
         first = int(getattr(image, "default_image", False))  # a picture before the animation
         count = getattr(image, "n_frames", 1) - first
         worst = 4 if name.startswith(LOSSY) or "16" in name else 0
