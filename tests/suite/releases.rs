@@ -185,6 +185,66 @@ fn published(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
+const SHOWN: &str = "\
+Roles { roles: [Role { threshold: 0, days: 0, keys: [(\"root-a\", PublicKey { .. }), (\"root-b\", PublicKey { .. })] }, Role { threshold: 0, days: 0, keys: [(\"org-a\", PublicKey { .. }), (\"org-b\", PublicKey { .. })] }, Role { threshold: 0, days: 0, keys: [(\"online\", PublicKey { .. })] }, Role { threshold: 0, days: 0, keys: [(\"online\", PublicKey { .. })] }] }
+Staged { document: \"0.targets.json\", lists: [StagedList { id: \"demo\", version: 0, bytes: 0, packed: 0, deltas: [(0, 0)] }] }
+[Progress { document: \"0.targets.json\", root: 0, signed: [\"org-a\"], missing: [\"org-b\", \"org-c\"], threshold: 0, enough: false }]
+Checked { roles: [RoleState { role: \"root\", expires: \"0-0-0:0:0\", days_left: 0, signing: Progress { document: \"0.root.json\", root: 0, signed: [\"root-a\", \"root-b\"], missing: [], threshold: 0, enough: true } }, RoleState { role: \"targets\", expires: \"0-0-0:0:0\", days_left: 0, signing: Progress { document: \"0.targets.json\", root: 0, signed: [\"org-a\", \"org-b\"], missing: [\"org-c\"], threshold: 0, enough: true } }, RoleState { role: \"snapshot\", expires: \"0-0-0:0:0\", days_left: 0, signing: Progress { document: \"0.snapshot.json\", root: 0, signed: [\"online\"], missing: [], threshold: 0, enough: true } }, RoleState { role: \"timestamp\", expires: \"0-0-0:0:0\", days_left: 0, signing: Progress { document: \"0.timestamp.json\", root: 0, signed: [\"online\"], missing: [], threshold: 0, enough: true } }], lists: [ListState { id: \"demo\", version: 0, bytes: 0, sha256: \"0\", packed: 0, deltas: [], logged: false, scope: Scope { action: None, views: None, probes: None }, manifest: Manifest { id: \"demo\", version: 0, format: 0, profile: \"balanced\", band_bits: 0, salt: \"0\", file: \"demo.presend\", bytes: 0, blake3: \"0\", entries: {\"pdq\": 0}, categories: {\"\": 0}, fingerprints: 0, fingerprint_bits: 0, bytes_per_entry: 0.0, false_match_log2: {\"0\": -0.0, \"0\": -0.0, \"0\": -0.0}, work: Some(Work { first: 0.0, percent: 0.0, half: 0.0 }), left_out: LeftOut { bad: 0, low_quality: 0, duplicate: 0, easily_guessed: 0 }, choice: None, change: None } }], staged: [Progress { document: \"0.targets.json\", root: 0, signed: [\"org-a\"], missing: [\"org-b\", \"org-c\"], threshold: 0, enough: false }], staged_expires: {\"0.targets.json\": \"0-0-0:0:0\"}, staged_lists: [ListState { id: \"demo\", version: 0, bytes: 0, sha256: \"0\", packed: 0, deltas: [Delta { from: 0, to: 0, bytes: 0, tried: true }], logged: false, scope: Scope { action: None, views: None, probes: None }, manifest: Manifest { id: \"demo\", version: 0, format: 0, profile: \"balanced\", band_bits: 0, salt: \"0\", file: \"demo.presend\", bytes: 0, blake3: \"0\", entries: {\"pdq\": 0}, categories: {\"\": 0}, fingerprints: 0, fingerprint_bits: 0, bytes_per_entry: 0.0, false_match_log2: {\"0\": -0.0, \"0\": -0.0, \"0\": -0.0}, work: Some(Work { first: 0.0, percent: 0.0, half: 0.0 }), left_out: LeftOut { bad: 0, low_quality: 0, duplicate: 0, easily_guessed: 0 }, choice: None, change: Some(Change { version: 0, last: 0, added: 0, removed: 0 }) } }], faults: [] }
+Published { root: None, targets: 0, snapshot: 0, timestamp: 0, rough: false, pruned: 0, due: {} }
+Report { id: \"demo\", releases: [Release { version: 0, expires: \"0-0-0:0:0\", signing: Progress { document: \"0.targets.json\", root: 0, signed: [\"org-a\", \"org-b\"], missing: [\"org-c\"], threshold: 0, enough: true }, sha256: \"0\", packed: 0, deltas: [], logged: false, scope: Scope { action: None, views: None, probes: None }, manifest: Manifest { id: \"demo\", version: 0, format: 0, profile: \"balanced\", band_bits: 0, salt: \"0\", file: \"demo.presend\", bytes: 0, blake3: \"0\", entries: {\"pdq\": 0}, categories: {\"\": 0}, fingerprints: 0, fingerprint_bits: 0, bytes_per_entry: 0.0, false_match_log2: {\"0\": -0.0, \"0\": -0.0, \"0\": -0.0}, work: Some(Work { first: 0.0, percent: 0.0, half: 0.0 }), left_out: LeftOut { bad: 0, low_quality: 0, duplicate: 0, easily_guessed: 0 }, choice: None, change: None } }, Release { version: 0, expires: \"0-0-0:0:0\", signing: Progress { document: \"0.targets.json\", root: 0, signed: [\"org-a\", \"org-b\"], missing: [\"org-c\"], threshold: 0, enough: true }, sha256: \"0\", packed: 0, deltas: [(0, 0)], logged: false, scope: Scope { action: None, views: None, probes: None }, manifest: Manifest { id: \"demo\", version: 0, format: 0, profile: \"balanced\", band_bits: 0, salt: \"0\", file: \"demo.presend\", bytes: 0, blake3: \"0\", entries: {\"pdq\": 0}, categories: {\"\": 0}, fingerprints: 0, fingerprint_bits: 0, bytes_per_entry: 0.0, false_match_log2: {\"0\": -0.0, \"0\": -0.0, \"0\": -0.0}, work: Some(Work { first: 0.0, percent: 0.0, half: 0.0 }), left_out: LeftOut { bad: 0, low_quality: 0, duplicate: 0, easily_guessed: 0 }, choice: None, change: Some(Change { version: 0, last: 0, added: 0, removed: 0 }) } }] }
+Release { scope: Scope { action: Some(Ask), views: None, probes: None }, expires: Some(SystemTime { tv_sec: 0, tv_nsec: 0 }), .. }
+Some(Signers { threshold: 0, signed: [\"org-a\", \"org-b\"], missing: [\"org-c\"] })
+";
+
+/// Organisations, numbers and dates; of what is listed and of this machine nothing.
+#[test]
+fn what_a_release_shows_is_what_stands_here() {
+    let mut house = House::new();
+    house.release(1, 0..40);
+    let edition = house.edition(2, 20..60);
+    let staged = house.repository().stage_release(&[edition], &Scope::default(), house.now, false);
+    let progress = house.repository().sign(&house.some(&["org-a"]), house.now).expect("signed");
+    let checked = house.repository().check(house.now).expect("checked");
+    house.sign(&["org-b"]);
+    let published = house.finish(&["online"]).expect("published");
+    let store = house.client("a");
+    assert_eq!(house.update(&store), Answer::Updated);
+    let release = store.release().expect("readable").expect("there");
+    let lines = [
+        format!("{:?}", house.roles(&["root-a", "root-b"], &["org-a", "org-b"], "online")),
+        format!("{:?}", staged.expect("staged")),
+        format!("{progress:?}"),
+        format!("{checked:?}"),
+        format!("{published:?}"),
+        format!("{:?}", house.repository().report("demo", None).expect("reported")),
+        format!("{release:?}"),
+        format!("{:?}", release.signers),
+    ];
+    let row = Sha256::digest(0u32.to_le_bytes());
+    let row: String = row.iter().map(|byte| format!("{byte:02x}")).collect();
+    for line in &lines {
+        for secret in [&row[..8], "presend-release-", env!("CARGO_MANIFEST_DIR")] {
+            assert!(!line.contains(secret), "{secret} in {line}");
+        }
+    }
+    let lines = lines.map(|line| without_numbers(&line));
+    for (line, expected) in lines.iter().zip(SHOWN.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(lines.len(), SHOWN.lines().count());
+}
+
+/// Numbers, dates and digests, which other releases would have others of.
+fn without_numbers(text: &str) -> String {
+    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let word = |word: &str| {
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit()) || end >= 32;
+        if is_number { format!("0{}", &word[end..]) } else { word.to_owned() }
+    };
+    words.map(word).collect()
+}
+
 #[test]
 fn keys_of_openssl_and_python_open_under_their_passphrase() {
     let folder = crate::root("tests/data/keys");
