@@ -28,7 +28,10 @@ export interface OpenOptions {
   limits?: Limits;
   /** Threads that scan. Default one for each processor, 4 at most. */
   threads?: number;
-  /** Calls of `scan` and `scanFrame` that may wait beside those that run; one more is `incomplete.busy`. Default 64. */
+  /**
+   * Calls of `scan` and `scanFrame` that may wait beside those that run; one more is `incomplete.busy`,
+   * and so is one whose bytes make more than 256 MiB wait. Default 64.
+   */
   waiting?: number;
 }
 

@@ -1,5 +1,5 @@
-// presend in Node and Electron. Native threads scan; what waits for one waits
-// here, where an abort or a deadline reaches it at once. Bytes are copied before
+// presend in Node and Electron. Native threads scan; files that wait for one wait
+// here, where an abort or a deadline reaches them at once. Bytes are copied before
 // `scan` returns, so nobody changes them between the scan and its answer.
 
 "use strict";
@@ -16,8 +16,8 @@ class Scanner {
   #waitingLimit;
   #running = 0;
   #queue = [];
-  /** Calls of `scanFrame` that wait or run. */
-  #frames = 0;
+  /** Bytes that each call of `scanFrame` holds, which waits or runs. */
+  #frames = new Set();
 
   /** Use `Scanner.open`. */
   constructor(opened, threads, { limits = {}, waiting = 64 }) {
@@ -39,8 +39,8 @@ class Scanner {
     if (signal?.aborted) return this.#notScanned("cancelled");
     // Before anything is copied.
     if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
-    if (this.#full) return this.#notScanned("busy");
-    const job = { picture: view(picture), due, cancel: new native.Cancel() };
+    if (!this.#hasRoom(picture.byteLength)) return this.#notScanned("busy");
+    const job = { picture: view(picture), bytes: picture.byteLength, due, cancel: new native.Cancel() };
     if (this.#running < this.#threads) {
       this.#running++;
       return this.#run(job, signal);
@@ -52,12 +52,13 @@ class Scanner {
 
   async scanFrame(frame, picture, { deadlineMs, signal } = {}) {
     if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
-    if (this.#full) return this.#notScanned("busy");
+    const held = { bytes: size(frame.data) + picture.byteLength };
+    if (!this.#hasRoom(held.bytes)) return this.#notScanned("busy");
     const session = this.session({ deadlineMs, signal });
-    this.#frames++;
+    this.#frames.add(held);
     // Both are copied before anything is waited for; the session ends whatever they are.
     const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
-    const finished = session.finish().finally(() => this.#frames--);
+    const finished = session.finish().finally(() => this.#frames.delete(held));
     const [report] = await Promise.all([finished, pushed]);
     return report;
   }
@@ -76,9 +77,12 @@ class Scanner {
     return new Session(film, () => cancel.cancel(), cancelled, signal);
   }
 
-  /** Whether as many wait or run as may. */
-  get #full() {
-    return this.#running + this.#queue.length + this.#frames >= this.#threads + this.#waitingLimit;
+  /** Whether one more call, of so many bytes, may wait or has a thread. */
+  #hasRoom(bytes) {
+    const taken = this.#running + this.#queue.length + this.#frames.size;
+    if (taken < this.#threads) return true;
+    const wait = [...this.#frames, ...this.#queue].reduce((sum, waits) => sum + waits.bytes, 0);
+    return taken < this.#threads + this.#waitingLimit && (wait === 0 || wait + bytes <= WAITING_BYTES);
   }
 
   /**
@@ -268,6 +272,9 @@ function check({ deadlineMs, signal }) {
 
 /** The engine's own limit, where the host gives none. */
 const INPUT_BYTES = 64 * 1024 * 1024;
+
+/** What may wait in all; one call alone may hold more. */
+const WAITING_BYTES = 256 * 1024 * 1024;
 
 function size(bytes) {
   if (!(bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer || ArrayBuffer.isView(bytes))) {

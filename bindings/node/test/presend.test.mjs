@@ -164,15 +164,36 @@ test("one more than may wait is busy, which asks", async () => {
 test("frames that wait are counted with the scans, and one more is not copied", async () => {
   const scanner = await open({ threads: 1, waiting: 1 });
   const frame = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
-  const unread = { get data() { throw new Error("it was read"); } };
+  let read = 0;
+  // Once for its length, and once more to copy it.
+  const unread = { ...frame, get data() { return read++ ? assert.fail("it was copied") : frame.data; } };
   // Once more: those that are done no longer count.
   for (const scan of ["scan", "scanFrame", "scanFrame"]) {
     const waiting = [scan === "scan" ? scanner.scan(waves) : scanner.scanFrame(frame, waves), scanner.scanFrame(frame, waves)];
+    read = 0;
     for (const busy of [scanner.scanFrame(unread, waves), scanner.scan(waves)]) {
       assert.deepEqual(incomplete(await busy), ["incomplete.busy"]);
     }
     assert.deepEqual((await Promise.all(waiting)).map(({ verdict }) => verdict), ["allow", "allow"]);
   }
+});
+
+test("no more than 256 MiB wait", async () => {
+  const scanner = await open({ threads: 1 });
+  const large = Buffer.alloc(64 * 1024 * 1024);
+  const frame = { data: new Uint8Array(large.length - waves.length), width: large.length - waves.length, height: 1 };
+  const first = scanner.scan(waves);
+  // Too many pixels for a scan, so that it is soon done.
+  const wait = [1, 2, 3].map(() => scanner.scan(large)).concat(scanner.scanFrame(frame, waves));
+  for (const busy of [scanner.scan(waves), scanner.scanFrame(frame, waves)]) {
+    assert.deepEqual(incomplete(await busy), ["incomplete.busy"]);
+  }
+  assert.equal((await first).verdict, "allow");
+  for (const { verdict, findings } of await Promise.all(wait)) {
+    assert.equal(verdict, "ask");
+    assert.notEqual(findings[0].code, "incomplete.busy");
+  }
+  assert.equal((await scanner.scan(waves)).verdict, "allow");
 });
 
 test("what is no picture, or too much of one, asks", async () => {
