@@ -72,6 +72,12 @@ impl Session {
         self.0.push(work)?.await.map_err(|_| PresendError::Ended)
     }
 
+    /// Notes that there was a frame which the host could not decode or hand over, and
+    /// gives the verdict so far: the session is `incomplete.internal`.
+    pub async fn leave_out_frame(&self) -> Result<Verdict, PresendError> {
+        self.0.push(Work::NoFrame(Incomplete::Internal))?.await.map_err(|_| PresendError::Ended)
+    }
+
     /// Reads the next bytes of the file that the frames come from, as it would be
     /// sent. The report clears them, unless a piece had no turn.
     pub async fn push_bytes(&self, piece: Vec<u8>) -> Result<(), PresendError> {
@@ -101,6 +107,8 @@ pub(crate) struct Film {
 struct State {
     /// With the thread that is at work, or gone with the report.
     session: Option<presend::Session>,
+    /// What it has come to so far.
+    verdict: presend::Verdict,
     waiting: VecDeque<Step>,
     is_at_work: bool,
     has_ended: bool,
@@ -132,8 +140,10 @@ impl Work {
 
     fn left_out(&self, reason: Incomplete) -> Self {
         match self {
-            Self::Frame(..) | Self::NoFrame(_) => Self::NoFrame(reason),
-            Self::Bytes(_) | Self::NoBytes(_) => Self::NoBytes(reason),
+            Self::Frame(..) => Self::NoFrame(reason),
+            Self::Bytes(_) => Self::NoBytes(reason),
+            Self::NoFrame(earlier) => Self::NoFrame(*earlier),
+            Self::NoBytes(earlier) => Self::NoBytes(*earlier),
         }
     }
 
@@ -150,6 +160,7 @@ impl Work {
 impl Film {
     pub(crate) fn new(queue: &Arc<Queue>, session: presend::Session) -> Arc<Self> {
         let state = State {
+            verdict: session.verdict(),
             session: Some(session),
             waiting: VecDeque::new(),
             is_at_work: false,
@@ -172,7 +183,8 @@ impl Film {
         let (answer, answered) = oneshot::channel();
         let is_left_out = matches!(work, Work::NoFrame(_) | Work::NoBytes(_));
         self.ask(is_left_out, |is_full| {
-            let work = if is_full { work.left_out(Incomplete::Busy) } else { work };
+            let (work, held) =
+                if is_full { (work.left_out(Incomplete::Busy), None) } else { (work, held) };
             Step::Push(work, held, answer, UnderWay::new())
         })?;
         Ok(answered)
@@ -201,9 +213,11 @@ impl Film {
         self.finish()
     }
 
-    /// The report of a session that is gone.
+    /// The report of a session that is gone, no milder than it was.
     pub(crate) fn lost(&self) -> Arc<Report> {
-        Report::of(self.queue.scanner().not_scanned(Incomplete::Internal))
+        let mut report = self.queue.scanner().not_scanned(Incomplete::Internal);
+        report.verdict = report.verdict.max(self.state().verdict);
+        Report::of(report)
     }
 
     /// Queues a step, which is told whether too many wait. One that computes nothing is
@@ -248,10 +262,12 @@ impl Film {
                             Err(reason) => work.left_out(reason),
                         };
                         attempt(&mut session, |session| work.take_part(session), lost);
-                        let verdict = session.verdict().into();
-                        self.state().session = Some(session);
+                        let verdict = session.verdict();
+                        let mut state = self.state();
+                        (state.session, state.verdict) = (Some(session), verdict);
+                        drop(state);
                         // Who no longer awaits it has dropped the other end.
-                        let _ = answer.send(verdict);
+                        let _ = answer.send(verdict.into());
                     }
                     Step::Finish(answer, _under_way) => {
                         if let Err(reason) = turn {
@@ -493,6 +509,25 @@ mod tests {
         assert_eq!(session.verdict(), presend::Verdict::Ask);
         frame(2).take_part(&mut session);
         assert_eq!(codes(&Report::of(session.finish())), ["incomplete.internal"]);
+    }
+
+    #[test]
+    fn a_report_that_is_lost_is_no_milder_than_the_session_was() {
+        let film = film(&queue());
+        block_on(film.push(Work::Frame(listed(), Duration::ZERO)).unwrap()).unwrap();
+        let report = film.lost();
+        assert_eq!(
+            (report.verdict(), codes(&report)),
+            (Verdict::Block, own(&["incomplete.internal"]))
+        );
+    }
+
+    #[test]
+    fn a_frame_that_the_host_cannot_hand_over_was_not_seen() {
+        let session = Session(film(&queue()));
+        assert_eq!(block_on(session.leave_out_frame()).ok(), Some(Verdict::Ask));
+        let report = block_on(session.finish()).unwrap();
+        assert_eq!(codes(&report), ["incomplete.internal"]);
     }
 
     #[test]
