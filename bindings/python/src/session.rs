@@ -107,15 +107,29 @@ impl Session {
         frame: &Bound<'_, PyAny>,
         at_ms: f64,
     ) -> PyResult<&'static str> {
-        let (frame, at) = (pixels(frame)?, time(at_ms)?);
-        self.with(py, |session| {
-            session.push_frame(&frame, at);
-        })
+        match (pixels(frame), time(at_ms)) {
+            (Ok(frame), Ok(at)) => self.with(py, |session| {
+                session.push_frame(&frame, at);
+            }),
+            (Err(error), _) | (_, Err(error)) => {
+                self.with(py, |session| {
+                    session.leave_out_frame(Incomplete::Internal);
+                })?;
+                Err(error)
+            }
+        }
     }
 
     fn push_bytes(&self, py: Python<'_>, piece: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-        let piece = Bytes::of(piece)?;
-        self.with(py, |session| session.push_bytes(piece.as_ref()))
+        match Bytes::of(piece) {
+            Ok(piece) => self.with(py, |session| session.push_bytes(piece.as_ref())),
+            Err(error) => {
+                self.with(py, |session| {
+                    session.leave_out_bytes(Incomplete::Internal);
+                })?;
+                Err(error)
+            }
+        }
     }
 
     #[getter]

@@ -27,6 +27,30 @@ def test_a_listed_frame_blocks_from_then_on(scanner):
     assert (report.verdict, report.reason.code, report.frames) == ("block", "list.near", 3)
 
 
+def test_what_is_refused_was_not_seen(scanner):
+    for refused in (lambda s: s.push_frame(np.zeros((4, 4, 5), np.uint8), 0), lambda s: s.push_frame(PLAIN, -1)):
+        session = scanner.session()
+        session.push_frame(PLAIN, 0)
+        with pytest.raises(ValueError):
+            refused(session)
+        assert session.verdict == "ask"
+        assert session.push_frame(LISTED, 2000) == "block"
+        codes = {finding.code for finding in session.finish().findings}
+        assert {"list.near", "incomplete.internal"} <= codes
+
+
+def test_a_piece_that_is_refused_clears_nothing(scanner):
+    session = scanner.session()
+    session.push_frame(PLAIN, 0)
+    session.push_bytes(b"the ")
+    with pytest.raises(TypeError):
+        session.push_bytes("film")
+    report = session.finish()
+    assert (report.verdict, report.reason.code) == ("ask", "incomplete.internal")
+    with pytest.raises(presend.NotScanned):
+        report.clearance.check(b"the ")
+
+
 def test_frames_are_sampled_by_time_and_the_last_is_looked_at(scanner):
     session = scanner.session(every_ms=1000)
     due = []
