@@ -37,7 +37,10 @@ export interface OpenOptions {
   /** `default`, `teen`, `off`, or the text of a policy file. Default `default`. */
   policy?: string;
   limits?: Limits;
-  /** Calls of `scan` and `scanFrame` that may wait beside the one that runs; one more is `incomplete.busy`. Default 64. */
+  /**
+   * Calls of `scan` and `scanFrame` that may wait beside the one that runs; one more is `incomplete.busy`,
+   * and so is one whose bytes make more than 256 MiB wait. Default 64.
+   */
   waiting?: number;
   /** `engine_bg.wasm`, where it does not lie beside the script. */
   wasm?: Source | WebAssembly.Module;

@@ -63,8 +63,11 @@ export class Scanner {
     valid({ deadlineMs, signal });
     const due = performance.now() + (deadlineMs ?? Infinity);
     if (size(picture) > this.#limits.inputBytes) return this.#notScanned("too-many-bytes");
-    if (this.#queue.length >= this.#waitingLimit) return this.#notScanned("busy");
-    const job = { ask: "scan", due, copied: copy(picture), frame: frame && copyFrame(frame) };
+    const bytes = size(picture) + (frame?.data.byteLength ?? 0);
+    const wait = this.#queue.reduce((sum, waits) => sum + (waits.bytes ?? 0), 0);
+    const full = this.#queue.length >= this.#waitingLimit || (wait > 0 && wait + bytes > WAITING_BYTES);
+    if (this.#running && full) return this.#notScanned("busy");
+    const job = { ask: "scan", due, bytes, copied: copy(picture), frame: frame && copyFrame(frame) };
     const answer = await this.#enqueue(job, signal);
     return answer.missed ? this.#notScanned(answer.missed) : this.#report(answer);
   }
@@ -216,6 +219,9 @@ export class Scanner {
     this.#worker = null;
   }
 }
+
+/** What may wait in all; one scan alone may hold more. */
+const WAITING_BYTES = 256 * 1024 * 1024;
 
 /** Before anything is begun that would have to be taken back. */
 function valid({ deadlineMs, signal }) {

@@ -12,6 +12,7 @@ export class Session {
   /** Why there is no more Worker, or null. */
   #missed = null;
   #finished = false;
+  #answered = false;
   /** No longer listens to the signals and the clock. */
   #release;
   /** Resolves when everything before is done. */
@@ -68,6 +69,7 @@ export class Session {
     const asked = this.#ask(() => ({ ask: "finish" }));
     this.#finished = true;
     const answer = await asked;
+    this.#answered = true;
     this.#release();
     this.#engine.end();
     if (answer) return this.#makeReport(answer);
@@ -76,7 +78,7 @@ export class Session {
   }
 
   cancel() {
-    if (!this.#finished) this.#end("cancelled");
+    if (!this.#answered) this.#end("cancelled");
   }
 
   /** What cannot be copied was not seen. The Worker hears that in its turn, and who misuses it hears why. */

@@ -265,6 +265,38 @@ export const facts = {
     scanner.close();
   },
 
+  async "no more than 256 MiB wait"({ open, files }) {
+    const scanner = await open();
+    const first = scanner.scan(files.waves);
+    const wait = [1, 2, 3, 4].map(() => scanner.scan(new Uint8Array(64 * 1024 * 1024)));
+    same(incomplete(await scanner.scan(files.waves)), ["incomplete.busy"]);
+    same((await first).verdict, "allow");
+    for (const report of await Promise.all(wait)) {
+      same([report.verdict, incomplete(report).includes("incomplete.busy")], ["ask", false]);
+    }
+    same((await scanner.scan(files.waves)).verdict, "allow");
+    scanner.close();
+  },
+
+  async "none may wait, and one runs all the same"({ open, files }) {
+    const scanner = await open({ waiting: 0 });
+    const reports = await Promise.all([scanner.scan(files.waves), scanner.scan(files.waves)]);
+    same(reports.map(({ verdict }) => verdict), ["allow", "ask"]);
+    scanner.close();
+  },
+
+  async "a session that hangs in its end is ended by a cancel"({ open, files }) {
+    const scanner = await open();
+    const session = await scanner.session();
+    await session.pushFrame(files.testFrame, 0);
+    const report = session.finish();
+    session.cancel();
+    same([(await report).verdict, incomplete(await report)], ["block", ["incomplete.cancelled"]]);
+    session.cancel();
+    same(session.verdict, "block");
+    scanner.close();
+  },
+
   async "a frame that is refused was not seen, and neither were bytes"({ open, files, NotScannedError }) {
     const scanner = await open();
     const grey = { data: new Uint8Array(64 * 64).fill(128), width: 64, height: 64 };
