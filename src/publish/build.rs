@@ -211,15 +211,20 @@ fn works(guesser: &Guesser, rows: &[Row], watch: &mut dyn FnMut(f32)) -> Vec<Opt
     };
     let parts = rows.chunks(WATCHED_ROWS).zip(works.chunks_mut(WATCHED_ROWS));
     let (mut done, total) = (0, rows.len());
+    let fill = |rows: &[Row], works: &mut [Option<u32>]| {
+        rows.iter().zip(works).for_each(|(row, slot)| *slot = work(row));
+    };
     for (rows, works) in parts {
         let share = rows.len().div_ceil(threads);
-        thread::scope(|scope| {
-            for (rows, works) in rows.chunks(share).zip(works.chunks_mut(share)) {
-                scope.spawn(|| {
-                    rows.iter().zip(works).for_each(|(row, slot)| *slot = work(row));
-                });
-            }
-        });
+        if rows.len() < FEW_ROWS {
+            fill(rows, works);
+        } else {
+            thread::scope(|scope| {
+                for (rows, works) in rows.chunks(share).zip(works.chunks_mut(share)) {
+                    scope.spawn(|| fill(rows, works));
+                }
+            });
+        }
         done += rows.len();
         watch(done as f32 / total as f32);
     }
@@ -257,6 +262,9 @@ fn hundredths(number: f64) -> f64 {
 
 /// Rows between two calls that say how far the work is.
 const WATCHED_ROWS: usize = 1 << 16;
+
+/// Rows that are done sooner than a thread has begun.
+const FEW_ROWS: usize = 256;
 
 /// Near entries from which on their shares are judged.
 const MANY: u64 = 100;
