@@ -30,7 +30,7 @@ export interface OpenOptions {
   threads?: number;
   /**
    * Calls of `scan` and `scanFrame` that may wait beside those that run; one more is `incomplete.busy`,
-   * and so is one whose bytes make more than 256 MiB wait. Default 64.
+   * and so is one whose bytes make more than 256 MiB wait, those of every frame that runs included. Default 64.
    */
   waiting?: number;
 }

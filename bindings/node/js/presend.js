@@ -41,7 +41,7 @@ class Scanner {
     if (size(picture) > (this.#limits.inputBytes ?? INPUT_BYTES)) return this.#notScanned("too-many-bytes");
     if (!this.#hasRoom(picture.byteLength)) return this.#notScanned("busy");
     const job = { picture: view(picture), bytes: picture.byteLength, due, cancel: new native.Cancel() };
-    if (this.#running < this.#threads) {
+    if (this.#hasThread) {
       this.#running++;
       return this.#run(job, signal);
     }
@@ -58,7 +58,13 @@ class Scanner {
     this.#frames.add(held);
     // Both are copied before anything is waited for; the session ends whatever they are.
     const pushed = Promise.all([session.pushFrame(frame, 0), session.pushBytes(picture)]);
-    const finished = session.finish().finally(() => this.#frames.delete(held));
+    const finished = session.finish().finally(() => {
+      this.#frames.delete(held);
+      if (this.#queue.length > 0 && this.#hasThread) {
+        this.#running++;
+        this.#queue[0].settle();
+      }
+    });
     const [report] = await Promise.all([finished, pushed]);
     return report;
   }
@@ -77,10 +83,14 @@ class Scanner {
     return new Session(film, () => cancel.cancel(), cancelled, signal);
   }
 
+  get #hasThread() {
+    return this.#running + this.#frames.size < this.#threads;
+  }
+
   /** Whether one more call, of so many bytes, may wait or has a thread. */
   #hasRoom(bytes) {
+    if (this.#hasThread) return true;
     const taken = this.#running + this.#queue.length + this.#frames.size;
-    if (taken < this.#threads) return true;
     const wait = [...this.#frames, ...this.#queue].reduce((sum, waits) => sum + waits.bytes, 0);
     return taken < this.#threads + this.#waitingLimit && (wait === 0 || wait + bytes <= WAITING_BYTES);
   }

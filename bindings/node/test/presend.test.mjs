@@ -178,6 +178,22 @@ test("frames that wait are counted with the scans, and one more is not copied", 
   }
 });
 
+test("files that wait behind a frame are scanned when it is done, and hear of an abort before", async () => {
+  const scanner = await open({ threads: 1 });
+  const frame = { data: new Uint8Array(2000 * 2000).fill(128), width: 2000, height: 2000 };
+  const first = scanner.scanFrame(frame, waves);
+  const abort = new AbortController();
+  const order = [];
+  const wait = [scanner.scan(testPicture), scanner.scan(waves, { signal: abort.signal }), scanner.scan(waves)];
+  wait.forEach((report, n) => report.then(() => order.push(n)));
+  first.then(() => order.push("frame"));
+  abort.abort();
+  assert.deepEqual(incomplete(await wait[1]), ["incomplete.cancelled"]);
+  assert.equal((await first).verdict, "allow");
+  assert.deepEqual((await Promise.all(wait)).map(({ verdict }) => verdict), ["block", "ask", "allow"]);
+  assert.deepEqual(order, [1, "frame", 0, 2]);
+});
+
 test("no more than 256 MiB wait", async () => {
   const scanner = await open({ threads: 1 });
   const large = Buffer.alloc(64 * 1024 * 1024);
