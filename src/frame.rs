@@ -388,16 +388,27 @@ impl fmt::Debug for Frame<'_> {
 }
 
 impl Background {
-    /// One channel of a pixel that lies on it, rounded to the nearest.
-    fn under(self, value: u8, alpha: u8) -> u8 {
-        let background = match self {
-            Self::White => 255,
-            Self::Black => 0,
-            Self::Dropped => return value,
-        };
-        let (value, alpha) = (u32::from(value), u32::from(alpha));
-        ((value * alpha + background * (255 - alpha) + 127) / 255) as u8
+    /// Its value in each channel, where it is to be seen.
+    fn value(self) -> Option<u8> {
+        match self {
+            Self::White => Some(255),
+            Self::Black => Some(0),
+            Self::Dropped => None,
+        }
     }
+
+    /// One channel of a pixel that lies on it.
+    fn under(self, value: u8, alpha: u8) -> u8 {
+        self.value().map_or(value, |background| blend(value, alpha, background))
+    }
+}
+
+/// One channel over another, rounded to the nearest. A division by 255 that fits 16 bits
+/// is done in vectors.
+fn blend(value: u8, alpha: u8, background: u8) -> u8 {
+    let [value, alpha, background] = [value, alpha, background].map(u16::from);
+    let sum = value * alpha + background * (255 - alpha) + 128;
+    ((sum + (sum >> 8)) >> 8) as u8
 }
 
 impl Layout {
@@ -471,7 +482,6 @@ pub(crate) fn is_opaque(rgba: &[u8]) -> bool {
 fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) {
     let weigh =
         |r: u8, g: u8, b: u8| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
-    let blend = |value: u8, alpha: u8| background.under(value, alpha);
     match layout {
         Layout::Luma8 => {
             for (out, &p) in out.iter_mut().zip(pixels) {
@@ -480,7 +490,7 @@ fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) 
         }
         Layout::LumaAlpha8 => {
             for (out, p) in out.iter_mut().zip(pixels.chunks_exact(2)) {
-                let p = blend(p[0], p[1]);
+                let p = background.under(p[0], p[1]);
                 *out = weigh(p, p, p);
             }
         }
@@ -489,17 +499,20 @@ fn luma(layout: Layout, background: Background, pixels: &[u8], out: &mut [f32]) 
                 *out = weigh(p[0], p[1], p[2]);
             }
         }
-        // What hides its background, which most pictures do everywhere, is not blended.
-        Layout::Rgba8 if is_opaque(pixels) => {
-            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(4)) {
-                *out = weigh(p[0], p[1], p[2]);
+        Layout::Rgba8 => match background.value() {
+            Some(background) if !is_opaque(pixels) => {
+                for (out, &[r, g, b, alpha]) in out.iter_mut().zip(pixels.as_chunks().0) {
+                    let [r, g, b] = [r, g, b].map(|value| blend(value, alpha, background));
+                    *out = weigh(r, g, b);
+                }
             }
-        }
-        Layout::Rgba8 => {
-            for (out, p) in out.iter_mut().zip(pixels.chunks_exact(4)) {
-                *out = weigh(blend(p[0], p[3]), blend(p[1], p[3]), blend(p[2], p[3]));
+            // What hides its background, which most pictures do everywhere, is not blended.
+            _ => {
+                for (out, &[r, g, b, _]) in out.iter_mut().zip(pixels.as_chunks().0) {
+                    *out = weigh(r, g, b);
+                }
             }
-        }
+        },
     }
 }
 
@@ -575,6 +588,17 @@ mod tests {
                 |row: &[f32]| if (row[0] - expected).abs() < 1e-3 { Ok(()) } else { Err(row[0]) };
             frame.luma_rows(background, check).unwrap();
             assert_eq!(frame.rgb(0, 0, background), [expected as u8; 3]);
+        }
+    }
+
+    #[test]
+    fn every_blend_is_rounded_to_the_nearest() {
+        for background in [0, 255] {
+            for (value, alpha) in (0..=255).flat_map(|v| (0..=255).map(move |alpha| (v, alpha))) {
+                let share = f64::from(alpha) / 255.0;
+                let exact = f64::from(value) * share + f64::from(background) * (1.0 - share);
+                assert_eq!(f64::from(blend(value, alpha, background)), exact.round());
+            }
         }
     }
 
