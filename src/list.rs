@@ -226,17 +226,24 @@ impl Search<'_> {
     }
 }
 
-/// Patterns of flipped bits that a scan tries for its next picture, after
-/// `tried` for those before it.
+/// Patterns of flipped bits that a scan tries for its next picture, behind so many
+/// `others` that it has looked up.
 ///
 /// The first picture has most of them. What it leaves of [`MOST_PROBES_OF_A_SCAN`]
-/// is for the further ones, frames and the second background of transparent
-/// pictures: each takes an eighth of what is left, so that the few pictures of a
-/// short animation get many and no animation, however long, gets more in all.
-pub fn picture_probes(views: ViewSet, tried: usize) -> usize {
-    match MOST_PROBES_OF_A_SCAN.saturating_sub(tried) {
-        MOST_PROBES_OF_A_SCAN => first_picture(views),
-        left => left / 8,
+/// is for the further ones, frames and the other backgrounds of transparent pictures:
+/// each has a few that no other takes away, enough for a plain copy, and an eighth of
+/// what is left, so that the few pictures of a short animation get many and no
+/// animation, however long, gets more in all. Behind [`MOST_PICTURES`] there are none.
+pub fn picture_probes(views: ViewSet, others: usize) -> usize {
+    match others {
+        0 => first_picture(views),
+        MOST_PICTURES.. => 0,
+        _ => {
+            let kept = (MOST_PICTURES - 1) * LEAST_PROBES;
+            let shared = MOST_PROBES_OF_A_SCAN - first_picture(views) - kept;
+            let left = (1..others).fold(shared, |left, _| left - left / 8);
+            LEAST_PROBES + left / 8
+        }
     }
 }
 
@@ -247,14 +254,21 @@ pub fn view_probes(picture: usize, views: ViewSet, variant: Variant) -> usize {
     if is_in { picture * variant.share() / shares } else { 0 }
 }
 
-/// Patterns that the longest scan with default limits tries: 64 frames on two
-/// backgrounds.
+/// Patterns that the longest scan tries.
 pub fn most_probes(views: ViewSet) -> usize {
-    (0..128).fold(0, |tried, _| tried + picture_probes(views, tried))
+    (0..MOST_PICTURES).map(|others| picture_probes(views, others)).sum()
 }
 
 /// Patterns that one scan tries, whatever its views and limits.
 pub const MOST_PROBES_OF_A_SCAN: usize = 1 << 19;
+
+/// Pictures that one scan looks up: 64 frames, as the default limits allow, over white,
+/// over black and without alpha.
+pub const MOST_PICTURES: usize = 3 * 64;
+
+/// For each picture, whatever came before it: each of nine views tries the three bands
+/// as they are.
+const LEAST_PROBES: usize = 96;
 
 /// As many as 4 ms allow by nine views, on one core of the machine that
 /// docs/matching.md names, and as the false-match bound allows by 25.

@@ -22,9 +22,8 @@ pub(super) struct Search {
     pub(super) findings: Vec<Finding>,
     /// For each list, whether a near match was found.
     near: Vec<bool>,
-    /// Patterns of flipped bits that were tried: they are limited for a scan.
-    tried: usize,
-    /// Hashes looked up so far; a moment that comes again is not looked up again.
+    /// Hashes looked up so far: a moment that comes again is not looked up again, and
+    /// the patterns of flipped bits are limited for a scan.
     seen: Vec<PerceptualHash>,
     pub(super) hash_time: Duration,
     pub(super) views_time: Duration,
@@ -39,7 +38,6 @@ impl Search {
             budget: Arc::clone(budget),
             findings: Vec::new(),
             near: vec![false; lists.len()],
-            tried: 0,
             seen: Vec::new(),
             hash_time: Duration::ZERO,
             views_time: Duration::ZERO,
@@ -62,8 +60,8 @@ impl Search {
             }
             let hash = pdq.hash();
             if !self.seen.contains(&hash) {
-                self.seen.push(hash);
                 self.look_up(&pdq, number)?;
+                self.seen.push(hash);
             }
         }
         Ok(())
@@ -72,10 +70,12 @@ impl Search {
     fn look_up(&mut self, pdq: &Pdq, number: u32) -> Result<(), Incomplete> {
         let start = self.budget.now();
         let views = self.views;
-        let probes = list::picture_probes(views, self.tried);
+        let probes = list::picture_probes(views, self.seen.len());
+        if probes == 0 {
+            return Err(Incomplete::TooManyFrames);
+        }
         // So few probes are better spent on the likeliest views.
-        let views = if self.tried == 0 { views } else { views.min(ViewSet::Nine) };
-        self.tried += probes;
+        let views = if self.seen.is_empty() { views } else { views.min(ViewSet::Nine) };
         let mut made_views = Duration::ZERO;
         let outcome = views.variants().try_for_each(|variant| {
             self.budget.check()?;
