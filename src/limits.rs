@@ -237,6 +237,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Frames that can be charged in all.
+    pub(crate) fn most_frames(&self) -> u64 {
+        self.limits.frames.into()
+    }
+
     /// Reserves memory until the returned guard is dropped.
     pub fn reserve(&self, bytes: u64) -> Result<Reserved<'_>, Incomplete> {
         let before = self.memory.fetch_add(bytes, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
+use super::profile::Profile;
 use super::reader::{Reader, fault, is_short};
 use super::{Decoded, Fault, Format, Frames, blank, still};
 use crate::frame::{Frame, Layout};
@@ -12,7 +13,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
     let decoder =
         BmpDecoder::new(Reader::new(bytes, budget)).map_err(|error| broken(&error, budget))?;
     let size = decoder.dimensions();
-    let source = still(move || match decode(decoder, budget) {
+    let source = still(move || match decode(bytes, decoder, budget) {
         Ok((decoded, fault)) => (Some(decoded), fault),
         Err(fault) => (None, Some(fault)),
     });
@@ -20,6 +21,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &'a Budget) -> Result<Frames<'a>
 }
 
 fn decode<'a>(
+    bytes: &[u8],
     decoder: BmpDecoder<Reader<'a>>,
     budget: &'a Budget,
 ) -> Result<(Decoded<'a>, Option<Fault>), Fault> {
@@ -35,8 +37,26 @@ fn decode<'a>(
     let mut buffer = blank(decoder.total_bytes(), budget)?;
     let fault = decoder.read_image(&mut buffer).err().map(|error| broken(&error, budget));
     let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
-    Ok((Decoded { frame, memory, profile: None }, fault))
+    let profile = match profile(bytes) {
+        Some(icc) => Profile::of_icc(icc, layout, budget)?,
+        None => None,
+    };
+    Ok((Decoded { frame, memory, profile }, fault))
 }
+
+/// The ICC profile that a `BITMAPV5HEADER` says is embedded.
+fn profile(bytes: &[u8]) -> Option<&[u8]> {
+    let header = bytes.get(14..)?;
+    let number = |at: usize| header.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    if number(0)? < V5 || number(56)? != u32::from_be_bytes(*b"MBED") {
+        return None;
+    }
+    let (from, length) = (number(112)? as usize, number(116)? as usize);
+    header.get(from..)?.get(..length)
+}
+
+/// Bytes of a `BITMAPV5HEADER`.
+const V5: u32 = 124;
 
 fn broken(error: &ImageError, budget: &Budget) -> Fault {
     fault(budget, matches!(error, ImageError::IoError(error) if is_short(error)))

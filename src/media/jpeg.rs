@@ -143,8 +143,8 @@ fn profile(
         3 => Layout::Rgb8,
         _ => return Ok(None),
     };
-    let _working = budget.reserve(2 * markers.icc_length())?;
-    Ok(Profile::of_icc(&markers.icc(), layout))
+    let _working = budget.reserve(markers.icc_length())?;
+    Profile::of_icc(&markers.icc(), layout, budget)
 }
 
 /// What is shown of a picture, and what is wrong with it.

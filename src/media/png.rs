@@ -47,10 +47,14 @@ pub(super) fn open<'a>(
     let frames = animated.map_or(1, |control| {
         u64::from(control.num_frames) + u64::from(info.frame_control().is_none())
     });
-    let uncounted = animated.is_some() && control_chunks(bytes) > frames;
+    // The codec tells nobody of a profile that it could not read, or that is too large.
+    let chunks = Chunks::count(bytes);
+    let is_hidden = chunks.profiles > 0 && info.icc_profile.is_none();
+    let uncounted = animated.is_some_and(|control| chunks.controls > control.num_frames.into());
     let layout = layout(rows.output_color_type().0)?;
     // Frames of an animation are drawn on a canvas.
-    let profile = profile(info, if animated.is_some() { Layout::Rgba8 } else { layout });
+    let shown = if animated.is_some() { Layout::Rgba8 } else { layout };
+    let profile = profile(info, shown, budget)?;
     let is_opaque = matches!(layout, Layout::Luma8 | Layout::Rgb8);
     let comes_in_rows = is_opaque && !info.interlaced;
     let can_be_reduced = animated.is_some() || comes_in_rows;
@@ -58,7 +62,7 @@ pub(super) fn open<'a>(
     let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
     let animated = animated.is_some();
     let mut picture = Picture {
-        uncounted,
+        is_malformed: uncounted || is_hidden,
         layout,
         scale,
         rows,
@@ -88,8 +92,9 @@ struct Picture<'a> {
     frames: u64,
     /// A frame has come already.
     begun: bool,
-    /// There are frames behind those that the header counts.
-    uncounted: bool,
+    /// There are frames behind those that the header counts, or a profile that is not
+    /// known.
+    is_malformed: bool,
     profile: Option<Profile>,
     canvas: Option<Canvas<'a>>,
     /// Found while the last frame was read; reported behind it.
@@ -103,7 +108,7 @@ impl<'a> Picture<'a> {
         }
         self.frames = self.frames.checked_sub(1)?;
         if self.frames == 0 {
-            self.fault = self.uncounted.then(|| Incomplete::Malformed.into());
+            self.fault = self.is_malformed.then(|| Incomplete::Malformed.into());
         }
         Some(self.frame())
     }
@@ -245,26 +250,60 @@ fn put(pixels: &mut Vec<u8>, stride: usize, row: &InterlacedRow<'_>, channels: u
     }
 }
 
-/// A profile outweighs a gamma; `sRGB` says that there is nothing out of the ordinary.
-fn profile(info: &Info<'_>, layout: Layout) -> Option<Profile> {
-    if let Some(icc) = &info.icc_profile {
-        return Profile::of_icc(icc, layout);
+/// What a screen makes of the values: what a code point says outweighs a profile, and
+/// that a gamma, which `sRGB` makes void (PNG, third edition, 4.3). Viewers pass over one
+/// that they do not know or cannot read, so one that shows nothing odd is passed over.
+fn profile(
+    info: &Info<'_>,
+    layout: Layout,
+    budget: &Budget,
+) -> Result<Option<Profile>, Incomplete> {
+    let of_code = info.coding_independent_code_points.and_then(|code| {
+        // Of Rec. ITU-T H.273, those whose light is the values to a power.
+        let gamma = match code.transfer_function {
+            4 => 1.0 / 2.2,
+            5 => 1.0 / 2.8,
+            8 => 1.0,
+            _ => return None,
+        };
+        Profile::of_gamma(gamma, layout)
+    });
+    if of_code.is_some() {
+        return Ok(of_code);
     }
-    let gamma = info.gama_chunk.filter(|_| info.srgb.is_none())?;
-    Profile::of_gamma(f64::from(gamma.into_scaled()) / 100_000.0, layout)
+    if let Some(icc) = &info.icc_profile
+        && let Some(profile) = Profile::of_icc(icc, layout, budget)?
+    {
+        return Ok(Some(profile));
+    }
+    let gamma = info.gama_chunk.filter(|_| info.srgb.is_none());
+    Ok(gamma
+        .and_then(|gamma| Profile::of_gamma(f64::from(gamma.into_scaled()) / 100_000.0, layout)))
 }
 
-/// Frame control chunks of an APNG, whatever their number should be.
-fn control_chunks(bytes: &[u8]) -> u64 {
-    let mut count = 0;
-    let mut rest = bytes.get(8..).unwrap_or(&[]);
-    // Length, name, contents, checksum.
-    while let Some(([a, b, c, d, name @ ..], behind)) = rest.split_first_chunk::<8>() {
-        count += u64::from(name == b"fcTL");
-        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        rest = behind.get(length.saturating_add(4)..).unwrap_or(&[]);
+/// Chunks that there are, whatever their number should be.
+#[derive(Default)]
+struct Chunks {
+    controls: u64,
+    profiles: u64,
+}
+
+impl Chunks {
+    fn count(bytes: &[u8]) -> Self {
+        let mut found = Self::default();
+        let mut rest = bytes.get(8..).unwrap_or(&[]);
+        // Length, name, contents, checksum.
+        while let Some(([a, b, c, d, name @ ..], behind)) = rest.split_first_chunk::<8>() {
+            match name {
+                b"fcTL" => found.controls += 1,
+                b"iCCP" => found.profiles += 1,
+                _ => {}
+            }
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+            rest = behind.get(length.saturating_add(4)..).unwrap_or(&[]);
+        }
+        found
     }
-    count
 }
 
 fn layout(color: ColorType) -> Result<Layout, Incomplete> {

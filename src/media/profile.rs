@@ -6,12 +6,15 @@
 //! receives the picture sees another one. Such a picture counts twice: as it is
 //! stored, and as a screen shows it.
 //!
-//! ICC profiles are read by `moxcms`, which `image` decodes with too. Nobody applies
-//! one that cannot be read, or that is of another colour space than the picture.
+//! ICC profiles are read by `moxcms`, which `image` decodes with too: of their tags,
+//! only those that a picture is shown by, and each once, so that one profile cannot make
+//! work and memory without bound. Nobody applies one that cannot be read, or that is of
+//! another colour space than the picture.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use moxcms::{ColorProfile, DataColorSpace, Layout as Channels};
+use moxcms::{ColorProfile, Layout as Channels};
 use moxcms::{Transform8BitExecutor, TransformOptions};
 
 use super::{Decoded, blank};
@@ -25,25 +28,39 @@ pub(super) enum Profile {
     Icc(Arc<Transform8BitExecutor>),
     /// A curve for each channel but alpha.
     Curve(Box<[u8; 256]>),
+    /// Too large to be read: what it shows is not known.
+    TooLarge,
 }
 
 impl Profile {
     /// An ICC profile (ICC.1) of pictures of this layout, if it is out of the
     /// ordinary.
-    pub(super) fn of_icc(icc: &[u8], layout: Layout) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(icc).ok()?;
+    pub(super) fn of_icc(
+        icc: &[u8],
+        layout: Layout,
+        budget: &Budget,
+    ) -> Result<Option<Self>, Incomplete> {
         let (space, from, to) = match layout {
-            Layout::Luma8 => (DataColorSpace::Gray, Channels::Gray, Channels::Rgb),
-            Layout::LumaAlpha8 => (DataColorSpace::Gray, Channels::GrayAlpha, Channels::Rgba),
-            Layout::Rgb8 => (DataColorSpace::Rgb, Channels::Rgb, Channels::Rgb),
-            Layout::Rgba8 => (DataColorSpace::Rgb, Channels::Rgba, Channels::Rgba),
+            Layout::Luma8 => (b"GRAY", Channels::Gray, Channels::Rgb),
+            Layout::LumaAlpha8 => (b"GRAY", Channels::GrayAlpha, Channels::Rgba),
+            Layout::Rgb8 => (b"RGB ", Channels::Rgb, Channels::Rgb),
+            Layout::Rgba8 => (b"RGB ", Channels::Rgba, Channels::Rgba),
         };
-        if profile.color_space != space {
-            return None;
+        if icc.get(SPACE) != Some(space) {
+            return Ok(None);
         }
-        let (screen, options) = (ColorProfile::new_srgb(), TransformOptions::default());
-        let transform = profile.create_transform_8bit(from, &screen, to, options).ok()?;
-        Self::Icc(transform).unless_ordinary(layout)
+        if icc.len() > LARGEST {
+            return Ok(Some(Self::TooLarge));
+        }
+        // The bytes once more, and what the tables of three tags are read into.
+        let _working = budget.reserve(4 * icc.len() as u64)?;
+        let read = |icc: Vec<u8>| {
+            let profile = ColorProfile::new_from_slice(&icc).ok()?;
+            let (screen, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+            profile.create_transform_8bit(from, &screen, to, options).ok()
+        };
+        let transform = with_needed_tags(icc).and_then(read);
+        Ok(transform.and_then(|transform| Self::Icc(transform).unless_ordinary(layout)))
     }
 
     /// The `gAMA` of a PNG (third edition, 11.3.2.2) without a profile: values are
@@ -98,6 +115,9 @@ impl Profile {
         frame: &Frame<'_>,
         budget: &'b Budget,
     ) -> Result<Decoded<'b>, Incomplete> {
+        if matches!(self, Self::TooLarge) {
+            return Err(Incomplete::TooMuchMemory);
+        }
         budget.charge_frame(frame.width(), frame.height())?;
         let layout = self.shown_layout(frame.layout());
         let (from, to) = (frame.layout().channels() as u64, layout.channels() as u64);
@@ -138,8 +158,28 @@ impl Profile {
                 }
                 Ok(())
             }
+            Self::TooLarge => Err(Incomplete::TooMuchMemory),
         }
     }
+}
+
+/// The profile with those tags alone that a picture is shown by, the first of each name.
+fn with_needed_tags(icc: &[u8]) -> Option<Vec<u8>> {
+    let mut rewritten = icc.to_vec();
+    let (head, _) = rewritten.split_first_chunk_mut::<TABLE>()?;
+    let count: &mut [u8; 4] = head.last_chunk_mut()?;
+    let listed = u32::from_be_bytes(*count) as usize;
+    let mut tags = Vec::new();
+    for tag in icc[TABLE..].as_chunks::<TAG>().0.get(..listed)? {
+        if NEEDED.iter().any(|name| tag.starts_with(*name))
+            && !tags.iter().any(|t: &[u8; TAG]| t[..4] == tag[..4])
+        {
+            tags.push(*tag);
+        }
+    }
+    *count = (tags.len() as u32).to_be_bytes();
+    rewritten[TABLE..][..TAG * tags.len()].copy_from_slice(tags.as_flattened());
+    Some(rewritten)
 }
 
 fn luma([red, green, blue]: [u8; 3]) -> u32 {
@@ -152,5 +192,62 @@ fn luma([red, green, blue]: [u8; 3]) -> u32 {
 const ORDINARY_GREY: u32 = 24;
 const ORDINARY_COLOUR: u32 = 64;
 
+/// Where a profile names its colour space, where its table of tags begins, and the bytes
+/// of one of them: a name, an offset and a length (ICC.1:2022, 7.2 and 7.3).
+const SPACE: Range<usize> = 16..20;
+const TABLE: usize = 132;
+const TAG: usize = 12;
+
+/// The curves, the colours of the channels, and what comes in their place.
+const NEEDED: [&[u8]; 12] = [
+    b"A2B0", b"A2B1", b"A2B2", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"rXYZ", b"gXYZ", b"bXYZ",
+    b"chad", b"cicp",
+];
+
+/// Bytes of the largest profile that is read. Those of screens and cameras have some
+/// kilobytes, and seldom a megabyte.
+pub(super) const LARGEST: usize = 4 << 20;
+
 /// Pixels between two looks at the budget.
 const PIECE: usize = 1 << 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn profile(tags: &[&[u8; 4]], length: usize) -> Vec<u8> {
+        let mut icc = vec![0; TABLE];
+        icc[SPACE].copy_from_slice(b"RGB ");
+        icc[TABLE - 4..].copy_from_slice(&(tags.len() as u32).to_be_bytes());
+        for (n, tag) in tags.iter().enumerate() {
+            icc.extend_from_slice(*tag);
+            icc.extend([n as u8; TAG - 4]);
+        }
+        icc.resize(icc.len().max(length), 9);
+        icc
+    }
+
+    #[test]
+    fn a_profile_is_read_by_the_first_of_each_needed_tag() {
+        let icc = profile(&[b"desc", b"A2B0", b"A2B0", b"rTRC", b"A2B0"], 300);
+        let read = with_needed_tags(&icc).expect("a table");
+        assert_eq!(read[TABLE - 4..][..4], [0, 0, 0, 2]);
+        assert_eq!(read[TABLE..][..TAG], *b"A2B0\x01\x01\x01\x01\x01\x01\x01\x01");
+        assert_eq!(read[TABLE + TAG..][..TAG], *b"rTRC\x03\x03\x03\x03\x03\x03\x03\x03");
+        assert_eq!(read[TABLE + 5 * TAG..], icc[TABLE + 5 * TAG..]);
+        assert_eq!(with_needed_tags(&icc[..TABLE + 5 * TAG - 1]), None);
+        assert_eq!(with_needed_tags(&icc[..TABLE - 1]), None);
+    }
+
+    #[test]
+    fn what_a_profile_shows_that_is_too_large_is_not_known() {
+        let budget = Budget::start(&Limits::default());
+        let read = |length| Profile::of_icc(&profile(&[], length), Layout::Rgb8, &budget);
+        assert!(matches!(read(LARGEST), Ok(None)));
+        let profile = read(LARGEST + 1).expect("ample memory").expect("a profile");
+        let frame = Frame::new(1, 1, Layout::Rgb8, vec![0; 3]).expect("a pixel");
+        let shown = profile.show(&frame, &budget).map(|_| ());
+        assert_eq!(shown, Err(Incomplete::TooMuchMemory));
+    }
+}

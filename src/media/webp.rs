@@ -19,20 +19,28 @@ pub(super) fn open<'a>(
     fidelity: Fidelity,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
-    let container = Container::read(bytes)?;
+    let container = Container::read(bytes, budget)?;
     let size = container.size;
     let mut pictures = container.pictures.into_iter();
     let (orientation, icc) = (container.orientation, container.icc);
     let is_fast = fidelity == Fidelity::Fast && icc.is_none();
     let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
     let mut player = Player { budget, size, scale, short: container.short, canvas: None };
+    // As read for the first frame of its layout: those of an animation have one.
+    let mut read: Option<(Layout, Option<Profile>)> = None;
     let frames = std::iter::from_fn(move || {
         let picture = pictures.next()?;
-        let decoded = player.show(&picture, orientation);
-        Some(decoded.map(|Decoded { frame, memory, .. }| {
-            let profile = icc.and_then(|icc| Profile::of_icc(icc, frame.layout()));
-            Decoded { frame, memory, profile }
-        }))
+        let shown = player.show(&picture, orientation).and_then(|decoded| {
+            let Some(icc) = icc else { return Ok(decoded) };
+            let layout = decoded.frame.layout();
+            let profile = match read.take_if(|(of, _)| *of == layout) {
+                Some((_, profile)) => profile,
+                None => Profile::of_icc(icc, layout, budget)?,
+            };
+            read = Some((layout, profile.clone()));
+            Ok(Decoded { profile, ..decoded })
+        });
+        Some(shown)
     });
     let cut = container.short.then(|| Err(Incomplete::Truncated.into()));
     Ok(Frames::new(Format::WebP, size, budget, frames.chain(cut)))
@@ -63,7 +71,7 @@ enum Image<'a> {
 }
 
 impl<'a> Container<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
+    fn read(bytes: &'a [u8], budget: &Budget) -> Result<Self, Fault> {
         let mut container = Self {
             size: (0, 0),
             orientation: Orientation::Upright,
@@ -73,14 +81,20 @@ impl<'a> Container<'a> {
         };
         let mut chunks = Chunks { rest: bytes.get(12..).unwrap_or(&[]), short: false };
         let mut still = Parts::default();
-        for (name, contents) in chunks.by_ref() {
+        for (n, (name, contents)) in chunks.by_ref().enumerate() {
+            if n.is_multiple_of(CHUNKS_AT_ONCE) {
+                budget.check()?;
+            }
             match (&name, contents) {
                 // Flags, three reserved bytes, then the canvas.
                 (b"VP8X", [_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
                     container.size = (u24(*w0, *w1, *w2) + 1, u24(*h0, *h1, *h2) + 1);
                 }
+                // One more than the budget lets be shown says that there are too many.
                 (b"ANMF", frame) if frame.len() >= 16 => {
-                    container.pictures.extend(Picture::of_frame(frame)?);
+                    if container.pictures.len() as u64 <= budget.most_frames() {
+                        container.pictures.extend(Picture::of_frame(frame)?);
+                    }
                 }
                 (b"EXIF", block) => {
                     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
@@ -346,5 +360,6 @@ const ALPHA: u8 = 0x10;
 /// Bytes of the codec's planes beside a picture with alpha: 26 million pixels.
 const MOST_PLANES: u64 = 64 << 20;
 
-/// Pixels between two looks at the budget.
+/// Chunks, and pixels, between two looks at the budget.
+const CHUNKS_AT_ONCE: usize = 1 << 12;
 const AT_ONCE: usize = 1 << 18;

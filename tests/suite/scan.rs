@@ -144,6 +144,34 @@ fn a_listed_picture_in_a_later_frame_is_found() {
 }
 
 #[test]
+fn no_frame_is_too_late_to_be_found() {
+    // Noise with alpha: each is three pictures, over white, over black and without.
+    let mut state = 1u32;
+    let mut noise = || {
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let pixels: Vec<u8> = (0..64 * 64 * 4).map(|_| random()).collect();
+        Frame::new(64, 64, Layout::Rgba8, pixels).expect("a frame")
+    };
+    let bytes = read(root("tests/data/media/test-picture.png"));
+    let budget = presend::limits::Budget::start(&Limits::default());
+    let mut frames = presend::media::open(&bytes, &budget).expect("it opens");
+    let listed = frames.next().expect("a frame").expect("it decodes");
+    let with = |before: usize, noise: &mut dyn FnMut() -> Frame<'static>, limits: &Limits| {
+        let frames = (0..before).map(|_| noise()).chain([listed.clone()]);
+        findings(&scanner().scan_frames(b"a film", frames, limits))
+    };
+    let found = with(63, &mut noise, &Limits::default());
+    assert_eq!(found, [near(Dihedral::Identity, 63)]);
+    // A host may let more frames come than a scan looks up, and is told.
+    let limits = Limits { frames: 65, ..Limits::default() };
+    let found = with(64, &mut noise, &limits);
+    assert_eq!(found, [incomplete(Incomplete::TooManyFrames)]);
+}
+
+#[test]
 fn what_viewers_show_is_seen_where_readers_are_careless() {
     for (name, frame) in [
         ("dispose-to-background.webp", 1),
@@ -154,8 +182,20 @@ fn what_viewers_show_is_seen_where_readers_are_careless() {
         assert_eq!(report.verdict, Verdict::Block, "{name}: {report:?}");
         assert!(findings(&report).contains(&near(Dihedral::Identity, frame)), "{name}");
     }
-    let report = scan("tests/data/hidden/uncounted-frame.png");
-    assert_eq!(findings(&report), [incomplete(Incomplete::Malformed), Finding::LowQuality]);
+    let (found, _) = hidden("uncounted-frame.png");
+    assert_eq!(found, [incomplete(Incomplete::Malformed), Finding::LowQuality]);
+    let (found, frames) = hidden("uncounted-behind-default.png");
+    assert_eq!(found, [incomplete(Incomplete::Malformed), Finding::LowQuality]);
+    assert_eq!(frames, 2);
+}
+
+#[test]
+fn a_profile_that_is_not_read_is_asked_about() {
+    for name in ["broken-profile.png", "huge-profile.png"] {
+        let (found, frames) = hidden(name);
+        assert_eq!(found, [incomplete(Incomplete::Malformed), Finding::LowQuality], "{name}");
+        assert_eq!(frames, 1, "{name}");
+    }
 }
 
 /// What is found in a file of `tests/data/hidden`, and in how many frames.

@@ -65,14 +65,31 @@ def write(hidden):
     # Two frames where the header counts one.
     buffer = io.BytesIO()
     cover.convert("RGB").save(buffer, "PNG", save_all=True, append_images=[card])
-    data = buffer.getvalue()
-    at = data.index(b"acTL")
-    counted = b"acTL" + struct.pack(">II", 1, 0)
-    (hidden / "uncounted-frame.png").write_bytes(
-        data[:at] + counted + struct.pack(">I", zlib.crc32(counted)) + data[at + 16 :]
-    )
+    count_one(buffer.getvalue(), hidden / "uncounted-frame.png")
+    # And two behind a default image outside the animation.
+    buffer = io.BytesIO()
+    plain = cover.convert("RGB")
+    plain.save(buffer, "PNG", save_all=True, append_images=[plain, card], default_image=True)
+    count_one(buffer.getvalue(), hidden / "uncounted-behind-default.png")
+
+    # Profiles that no codec reads: cut, and of 5 MB.
+    packed = zlib.compress(bytes(5_000_000), 9)
+    for name, contents in [("broken", b"a\0\0cut"), ("huge", b"a\0\0" + packed)]:
+        buffer = io.BytesIO()
+        plain.save(buffer, "PNG")
+        data = buffer.getvalue()
+        chunk = b"iCCP" + contents
+        chunk = struct.pack(">I", len(contents)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        (hidden / f"{name}-profile.png").write_bytes(data[:33] + chunk + data[33:])
 
     behind(hidden, card, cover.convert("RGB"))
+
+
+def count_one(data, path):
+    """An APNG whose header counts one frame."""
+    at = data.index(b"acTL")
+    counted = b"acTL" + struct.pack(">II", 1, 0)
+    path.write_bytes(data[:at] + counted + struct.pack(">I", zlib.crc32(counted)) + data[at + 16 :])
 
 
 def behind(hidden, card, cover):

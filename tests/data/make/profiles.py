@@ -74,6 +74,15 @@ def write(folder):
     values = (np.asarray(picture, float) / 255) ** 2.2 * 255
     Image.fromarray(values.round().astype("uint8")).save(folder / "gamma.png")
     gamma(folder / "gamma.png", 1.0)
+    # Nobody knows the first profile; the gamma behind it is applied.
+    Image.fromarray(values.round().astype("uint8")).save(folder / "gamma-behind-junk.png", icc_profile=b"no profile")
+    gamma(folder / "gamma-behind-junk.png", 1.0)
+    light(picture).save(folder / "linear-code-point.png")
+    insert(folder / "linear-code-point.png", b"cICP", bytes([1, 8, 0, 1]))
+    # A text that is broken keeps nobody from showing the curves.
+    spoilt = negative.replace(b"desc\0\0\0\0", b"odd!\0\0\0\0")
+    inverted(picture).save(folder / "inverted-with-a-broken-text.jpg", quality=85, icc_profile=spoilt)
+    bitmap(inverted(picture.resize((96, 96))), negative, folder / "inverted.bmp")
     # What cameras and editors write.
     picture.save(folder / "ordinary-adobe-rgb.jpg", quality=85, icc_profile=icc(b"RGB ", GAMMA, ADOBE_RGB))
     picture.save(folder / "ordinary-display-p3.jpg", quality=85, icc_profile=icc(b"RGB ", GAMMA, DISPLAY_P3))
@@ -87,16 +96,38 @@ def write(folder):
 
 
 def gamma(path, value):
+    insert(path, b"gAMA", struct.pack(">I", round(value * 100000)))
+
+
+def insert(path, name, contents):
     data = path.read_bytes()
-    chunk = b"gAMA" + struct.pack(">I", round(value * 100000))
     at = 8 + 25  # behind IHDR
-    path.write_bytes(data[:at] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[at:])
+    checksum = struct.pack(">I", zlib.crc32(name + contents))
+    path.write_bytes(data[:at] + struct.pack(">I", len(contents)) + name + contents + checksum + data[at:])
+
+
+def bitmap(image, profile, path):
+    """With a BITMAPV5HEADER, the profile behind the pixels."""
+    pixels = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGR", (image.width * 3 + 3) // 4 * 4)
+    header = struct.pack("<IiiHHIIiiII", 124, *image.size, 1, 24, 0, len(pixels), 2835, 2835, 0, 0)
+    header += bytes(16) + b"DEBM" + bytes(36 + 12) + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+    size = 14 + len(header) + len(pixels) + len(profile)
+    path.write_bytes(b"BM" + struct.pack("<I4xI", size, 14 + len(header)) + header + pixels + profile)
 
 
 def shown(path):
     """What littleCMS makes of it, over white, and of a gAMA what the PNG specification says."""
     image = Image.open(path)
-    if profile := image.info.get("icc_profile"):
+    profile = image.info.get("icc_profile")
+    if path.suffix == ".bmp":
+        data = path.read_bytes()
+        at, length = struct.unpack("<II", data[14 + 112 : 14 + 120])
+        profile = data[14 + at :][:length]
+    if "code-point" in path.name:
+        values = np.asarray(image, float) / 255
+        values = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+        return Image.fromarray((values * 255).round().astype("uint8"))
+    if profile and "junk" not in path.name:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         alpha = image.getchannel("A") if image.mode == "RGBA" else None
         colours = image.convert("RGB") if alpha else image
