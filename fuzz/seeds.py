@@ -6,6 +6,7 @@
 A file that libFuzzer found and somebody kept is left as it is.
 """
 
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "editions": editions(), "delta": deltas(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
+    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "editions": editions(), "delta": deltas(), "manifest": manifests(), "metadata": metadata(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
     for target, files in targets.items():
         assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -268,6 +269,38 @@ def deltas():
         "cut": delta(0, 0, (0, 0), b"")[:-1],
         "packed": (HERE / "../tests/data/delta/demo-1.packed").read_bytes()[:-32],
     }
+
+
+def manifests():
+    demo = (HERE / "../hashlists/demo/manifest.json").read_bytes()
+    return {"demo": demo, "huge": demo.replace(b'"version": 1', b'"version": 1e999', 1), "cut": demo[: len(demo) // 2]}
+
+
+def metadata():
+    """What the key of the target signs, behind a byte that chooses the role."""
+    public = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
+    key = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}}
+    signers = {"keyids": ["k"], "threshold": 1}
+    version, sha256 = {"version": 1}, {"sha256": "00" * 32}
+    file = {"length": 9, "hashes": sha256}
+    delegation = {"name": "a", "paths": ["*.presend", "a/?"], "terminating": True} | signers
+    hashed = {"name": "b", "path_hash_prefixes": ["0", "ff"], "terminating": False} | signers
+    roles = {role: signers for role in ("root", "timestamp", "snapshot", "targets")}
+    targets = {"targets": {"demo.presend": file | {"custom": {"x-presend": {"action": "ask", "views": 9}}}}}
+    said = {
+        "root": {"keys": {"k": key}, "roles": roles, "consistent_snapshot": True, "version": 2},
+        "timestamp": {"meta": {"snapshot.json": version | file}},
+        "snapshot": {"meta": {"targets.json": version, "a.json": version | file, "b.json": version}},
+        "targets": targets,
+        "delegations": {"_type": "targets", "targets": {}, "delegations": {"keys": {"k": key}, "roles": [delegation, hashed]}},
+        "expired": {"_type": "targets", "expires": "2001-09-09T01:46:40Z"} | targets,
+    }
+    order = {"root": 0, "timestamp": 1, "snapshot": 2}
+    whole = {}
+    for name, parts in said.items():
+        signed = {"_type": name, "expires": "2100-01-01T00:00:00Z", "spec_version": "1.0.31", "version": 1} | parts
+        whole[name] = bytes([order.get(name, 3)]) + json.dumps(signed).encode()
+    return whole | {"not-json": b"\1{", "deep": b"\3" + b'{"targets":' * 300}
 
 
 def policies():

@@ -8,21 +8,29 @@
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run png -- -max_len=4096 -malloc_limit_mb=32
 //! ```
 
+use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
+use ed25519_dalek::{Signer, SigningKey};
 use presend::frame::{Background, Frame, Layout, Orientation};
 use presend::hash::pdq::Pdq;
 use presend::hash::views::{Dihedral, Variant, View};
 use presend::hash::{Algorithm, Digest, PerceptualHash};
 use presend::limits::{Budget, Incomplete, Limits};
+use presend::list::manifest::Manifest;
 use presend::list::{HashList, delta};
 use presend::media::{self, Fault, Fidelity, Format, Unsupported};
 use presend::policy::Policy;
 use presend::publish::feed::RowHash;
 use presend::publish::ingest::{self, Place, Record, Update};
 use presend::publish::{self, BuildError, Feed, Parameters, Row};
+use presend::update::tuf::{Repository, Role, TargetName, Trusted};
+use presend::update::{FetchError, Transport};
 use presend::verdict::{Finding, Match, Part, Verdict};
 use presend::{CancelToken, Model, Scanner};
+use serde_json::{Value, json};
 
 /// JPEG files, frame by frame.
 pub fn jpeg(bytes: &[u8]) {
@@ -236,6 +244,125 @@ pub fn delta(bytes: &[u8]) {
         }
     }
 }
+
+/// A list's manifest: what is read is written and read again.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
+    let written = serde_json::to_vec(&manifest).expect("a manifest is plain");
+    assert_eq!(serde_json::from_slice::<Manifest>(&written).expect("as written"), manifest);
+}
+
+/// Metadata of a TUF repository, under a key that counts for every role. The first byte
+/// chooses the role, the rest is what it signs: an update ends, and so does the next one,
+/// which starts from what the first has left.
+pub fn metadata(bytes: &[u8]) {
+    let Some((&role, signed)) = bytes.split_first() else { return };
+    let files = ["2.root.json", "timestamp.json", "snapshot.json", "targets.json"];
+    let mut repository = BTreeMap::from([
+        (
+            "timestamp.json",
+            in_envelope(&metadata_of(
+                "timestamp",
+                "meta",
+                &json!({ "snapshot.json": { "version": 1 } }),
+            )),
+        ),
+        (
+            "snapshot.json",
+            in_envelope(&metadata_of(
+                "snapshot",
+                "meta",
+                &json!({ "targets.json": { "version": 1 } }),
+            )),
+        ),
+        ("targets.json", in_envelope(&metadata_of("targets", "targets", &json!({})))),
+    ]);
+    repository.insert(files[usize::from(role) % files.len()], in_envelope(signed));
+    let repository = Repositories(repository);
+    let mut kept = Kept(BTreeMap::from([("root".to_owned(), in_envelope(&root()))]));
+    let mut update = || {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        let mut release = Repository::refresh(&repository, &mut kept, now).ok()?;
+        let name = TargetName::new("demo.presend").expect("a plain name");
+        if let Ok(facts) = release.find(&name) {
+            assert!(release.fetch(&name, &facts, &mut io::sink()).is_err(), "it has no targets");
+        }
+        Some(())
+    };
+    let first = update();
+    assert!(first.is_none() || update().is_some(), "what was trusted is not trusted any more");
+}
+
+/// The files of a repository's `metadata/`.
+struct Repositories(BTreeMap<&'static str, Vec<u8>>);
+
+impl Transport for Repositories {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, FetchError> {
+        let name = path.strip_prefix("metadata/").ok_or(FetchError::NotFound)?;
+        let file = self.0.get(name).ok_or(FetchError::NotFound)?;
+        Ok(Box::new(file.as_slice()))
+    }
+}
+
+/// What a client keeps.
+struct Kept(BTreeMap<String, Vec<u8>>);
+
+impl Trusted for Kept {
+    fn load(&self, role: &Role) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.get(&role.to_string()).cloned())
+    }
+
+    fn save(&mut self, role: &Role, bytes: &[u8]) -> io::Result<()> {
+        self.0.insert(role.to_string(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn forget(&mut self, role: &Role) -> io::Result<()> {
+        self.0.remove(&role.to_string());
+        Ok(())
+    }
+}
+
+/// What a role signs, with one part of its own.
+fn metadata_of(role: &str, part: &str, of: &Value) -> Vec<u8> {
+    let mut signed = json!({
+        "_type": role, "expires": "2100-01-01T00:00:00Z", "spec_version": "1.0.31", "version": 1,
+    });
+    signed[part] = of.clone();
+    serde_json::to_vec(&signed).expect("plain values")
+}
+
+fn root() -> Vec<u8> {
+    let public: String =
+        KEY.verifying_key().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let role = json!({ "keyids": ["k"], "threshold": 1 });
+    let mut root: Value = serde_json::from_slice(&metadata_of(
+        "root",
+        "keys",
+        &json!({ "k": { "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": public } } }),
+    ))
+    .expect("as written");
+    root["consistent_snapshot"] = false.into();
+    root["roles"] = json!({ "root": role, "timestamp": role, "snapshot": role, "targets": role });
+    serde_json::to_vec(&root).expect("plain values")
+}
+
+/// The signature is over the canonical form, which this is but for a few characters.
+fn in_envelope(signed: &[u8]) -> Vec<u8> {
+    let canonical = match serde_json::from_slice::<Value>(signed) {
+        Ok(value) => serde_json::to_vec(&value).expect("plain values"),
+        Err(_) => signed.to_vec(),
+    };
+    let signature: String =
+        KEY.sign(&canonical).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut file =
+        format!(r#"{{"signatures":[{{"keyid":"k","sig":"{signature}"}}],"signed":"#).into_bytes();
+    file.extend_from_slice(signed);
+    file.push(b'}');
+    file
+}
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_bytes(&[7; 32]));
 
 /// Policy files: one that parses decides on anything.
 pub fn policy(bytes: &[u8]) {
