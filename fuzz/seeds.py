@@ -182,13 +182,15 @@ def bmps():
 
 def lanes():
     """Large enough to be read at a part of their size, coarse enough to be small."""
-    def wide(w, h):
-        return scene(w=8, h=6).convert("L").resize((w, h), Image.Resampling.BICUBIC)
+    def wide(w, h, mode="L"):
+        return scene(w=8, h=6).convert(mode).resize((w, h), Image.Resampling.BICUBIC)
 
     coarse = dict(quality=5, optimize=True)
     return {
         "half": saved(wide(704, 456), "JPEG", **coarse),
         "half-progressive": saved(wide(704, 456), "JPEG", progressive=True, **coarse),
+        "half-420": saved(wide(704, 456, "RGB"), "JPEG", **coarse),
+        "half-422-progressive": saved(wide(704, 456, "RGB"), "JPEG", subsampling=1, progressive=True, **coarse),
         "whole": saved(wide(120, 80), "JPEG", **coarse),
     }
 

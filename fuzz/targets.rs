@@ -57,7 +57,7 @@ pub fn bmp(bytes: &[u8]) {
     frames_of(Format::Bmp, bytes);
 }
 
-/// Grey JPEG files, read fast and in full, where nothing is wrong with either: the bits
+/// JPEG files, read fast and in full, where nothing is wrong with either: the bits
 /// of the hash that differ lie close to the median, for the picture's contrast.
 pub fn lane(bytes: &[u8]) {
     let limits = Limits { pixels: 600_000, frames: 1, memory: 64 << 20, ..Limits::default() };
@@ -65,8 +65,7 @@ pub fn lane(bytes: &[u8]) {
     let of = |fidelity, budget| {
         let mut frames = media::open_with(bytes, fidelity, budget).ok()?;
         let frame = frames.next()?.ok()?;
-        let is_sound = frame.layout() == Layout::Luma8 && frames.next().is_none();
-        is_sound.then_some(frame)
+        frames.next().is_none().then_some(frame)
     };
     let Some(fast) = of(Fidelity::Fast, &budgets[0]) else { return };
     // Means of 8 x 8 come alone in a progressive file: nothing else of it is read.
@@ -81,14 +80,15 @@ pub fn lane(bytes: &[u8]) {
     let pdq =
         |frame| Pdq::of(frame, Background::White, &budgets[0]).expect("it fits").hash().words();
     let (fast, whole) = (pdq(&fast.with_orientation(Orientation::default())), pdq(&full));
-    let places = (0..full.height()).flat_map(|y| (0..full.width()).map(move |x| (x, y)));
-    let luma: Vec<u8> = places.map(|(x, y)| full.rgb(x, y, Background::White)[0]).collect();
+    let mut luma: Vec<f64> = Vec::new();
+    let mut take = |row: &[f32]| luma.extend(row.iter().copied().map(f64::from));
+    let taken = full.luma_rows(Background::White, |row| Ok::<(), ()>(take(row)));
+    assert_eq!(taken, Ok(()));
 
     let length = luma.len() as f64;
-    let mean = luma.iter().map(|&level| f64::from(level)).sum::<f64>() / length;
-    let variance =
-        luma.iter().map(|&level| (f64::from(level) - mean).powi(2)).sum::<f64>() / length;
-    let coefficients = plain_pdq(&luma, width, height);
+    let mean = luma.iter().sum::<f64>() / length;
+    let variance = luma.iter().map(|level| (level - mean).powi(2)).sum::<f64>() / length;
+    let coefficients = plain_pdq(luma, width, height);
     let mut sorted = coefficients;
     sorted.sort_by(f64::total_cmp);
     let differs = |n: usize| (fast[n / 64] ^ whole[n / 64]) >> (n % 64) & 1 == 1;
@@ -108,7 +108,7 @@ pub fn pdq(bytes: &[u8]) {
     let (width, height) = (5 + 3 * usize::from(*across), 5 + 3 * usize::from(*down));
     let turned = |n: usize| pixels[n % pixels.len()].rotate_left((n / pixels.len()) as u32 % 8);
     let luma: Vec<u8> = (0..width * height).map(turned).collect();
-    let plain = plain_pdq(&luma, width, height);
+    let plain = plain_pdq(luma.iter().copied().map(f64::from).collect(), width, height);
     let frame = Frame::new(width as u32, height as u32, Layout::Luma8, luma).expect("a frame");
     let budget = Budget::start(&Limits::default());
     let words = Pdq::of(&frame, Background::White, &budget).expect("it fits").hash().words();
@@ -125,8 +125,7 @@ pub fn pdq(bytes: &[u8]) {
 
 /// The coefficients by Meta's description (ThreatExchange, `pdq/`), step by step
 /// and in f64.
-fn plain_pdq(luma: &[u8], width: usize, height: usize) -> [f64; 256] {
-    let mut image: Vec<f64> = luma.iter().copied().map(f64::from).collect();
+fn plain_pdq(mut image: Vec<f64>, width: usize, height: usize) -> [f64; 256] {
     for _ in 0..2 {
         for row in image.chunks_exact_mut(width) {
             row.copy_from_slice(&box_filtered(row));
