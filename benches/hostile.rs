@@ -18,7 +18,9 @@ use std::time::Duration;
 use peak_alloc::PeakAlloc;
 use presend::limits::{Clock, Incomplete};
 use presend::media::Fidelity;
-use presend::{CancelToken, Finding, HashList, Limits, Report, Scanner, Verdict};
+use presend::{
+    CancelToken, Classifier, Finding, HashList, Limits, Model, Report, Runtime, Scanner, Verdict,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 #[global_allocator]
@@ -43,7 +45,7 @@ fn main() {
 
 /// Scans every file and says how many broke a promise.
 fn corpus(files: &[PathBuf], fidelity: Fidelity) -> usize {
-    let scanner = scanner(fidelity);
+    let scanner = scanner(fidelity, None);
     let (mut broken, mut unread, mut scanned) = (0, 0, 0);
     let (mut heaps, mut times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for path in files {
@@ -112,21 +114,27 @@ fn is_unread(report: &Report) -> bool {
             .any(|finding| matches!(finding, Finding::Incomplete(_) | Finding::Unsupported(_)))
 }
 
-/// How long scans go on that are cancelled, or whose deadline passes, at twenty
-/// moments of their way.
+/// How long scans, classifier and all, go on that are cancelled, or whose deadline
+/// passes, at random moments of their way: of every file that takes some time, and of
+/// those of [`own`].
 fn storms(files: &[PathBuf]) {
     let mut late = Vec::new();
+    let mut state = 1u32;
+    let mut moment = move |whole: Duration| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        whole.mul_f64(f64::from(state) / f64::from(u32::MAX))
+    };
     for (fidelity, path) in Fidelity::ALL.iter().flat_map(|f| files.iter().map(move |p| (f, p))) {
-        let scanner = scanner(*fidelity);
+        let scanner = scanner(*fidelity, Some(classifier()));
         let Ok(bytes) = fs::read(path) else { continue };
         let start = spent();
         scanner.scan(&bytes, &Limits::default());
         let whole = spent() - start;
-        if whole < Duration::from_millis(40) {
+        if whole < SOME_TIME && !path.starts_with(folder()) {
             continue;
         }
-        for n in 0..20 {
-            let after = whole * n / 20;
+        for _ in 0..20 {
+            let after = moment(whole);
             let cancel = CancelToken::default();
             let limits = Limits { cancel: cancel.clone(), ..Limits::default() };
             let (report, at, end) = thread::scope(|scope| {
@@ -139,6 +147,7 @@ fn storms(files: &[PathBuf]) {
             });
             stopped(&report, Incomplete::Cancelled);
             late.push((end.saturating_sub(at), "cancel", path));
+            let after = moment(whole);
             let clock = Clock::new(spent);
             let limits = Limits { time: Some(after), clock, ..Limits::default() };
             let start = spent();
@@ -175,17 +184,33 @@ fn stopped(report: &Report, reason: Incomplete) {
     }
 }
 
-fn scanner(fidelity: Fidelity) -> Scanner {
+fn scanner(fidelity: Fidelity, classifier: Option<Classifier>) -> Scanner {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read(root.join("hashlists/demo/demo.presend")).expect("it is in the repository");
     let list = HashList::open(list).expect("a list");
-    Scanner::builder().list(list).fidelity(fidelity).build().expect("one list has one id")
+    let builder = Scanner::builder().list(list).fidelity(fidelity);
+    let builder = match classifier {
+        Some(classifier) => builder.classifier(classifier),
+        None => builder,
+    };
+    builder.build().expect("one list has one id")
+}
+
+fn classifier() -> Classifier {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/nsfwjs-mid-1");
+    let model = Model::read(&folder).expect("it is in the repository");
+    Classifier::open(&model, &Runtime::embedded()).expect("it runs")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("largest")
 }
 
 /// Of each format, a picture of one colour that is as large as the default limits let
-/// it be: nothing is refused, and all the work comes from a few bytes.
-fn largest() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("largest");
+/// it be: nothing is refused, and all the work comes from a few bytes. And a long
+/// animation, a progressive picture of many scans, and a strip.
+fn own() -> PathBuf {
+    let folder = folder();
     fs::create_dir_all(&folder).expect("a folder");
     let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("a file");
     let png = |name: &str, color, channels: usize, [width, height]: [u32; 2]| {
@@ -219,6 +244,18 @@ fn largest() -> PathBuf {
     drop(encoder);
     write("previous.gif", &bytes);
     let mut bytes = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut bytes, 1250, 1250, &[9, 9, 9, 200, 0, 90]).expect("a file");
+    for n in 0..64 {
+        let buffer = (0..1250 * 1250).map(|at| u8::from(at / (20 * (n + 1)) % 2 == 0)).collect();
+        let frame = gif::Frame { width: 1250, height: 1250, buffer, ..gif::Frame::default() };
+        encoder.write_frame(&frame).expect("a frame");
+    }
+    drop(encoder);
+    write("long.gif", &bytes);
+    write("scans.jpg", &scans());
+    png("strip.png", png::ColorType::Rgb, 3, [8, 13_000]);
+    let mut bytes = Vec::new();
     let encoder = image_webp::WebPEncoder::new(&mut bytes);
     let pixels = vec![77; 3 * 49_000_000];
     encoder.encode(&pixels, 7000, 7000, image_webp::ColorType::Rgb8).expect("a picture");
@@ -232,6 +269,31 @@ fn largest() -> PathBuf {
     folder
 }
 
+/// 8,000 x 6,000 grey pixels in eight progressive scans: one of means, and seven of nine
+/// frequencies each. Each of 750,000 blocks is one bit of each scan, and says nothing.
+fn scans() -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    bytes.extend([1; 64]);
+    bytes.extend([0xff, 0xc2, 0, 11, 8]);
+    bytes.extend([6000u16.to_be_bytes(), 8000u16.to_be_bytes()].as_flattened());
+    bytes.extend([1, 1, 0x11, 0]);
+    // For the means and for the rest, one code of one bit: nothing (more) in this block.
+    for table in [0x00, 0x10] {
+        bytes.extend([0xff, 0xc4, 0, 20, table, 1]);
+        bytes.extend([0; 16]);
+    }
+    for scan in 0..8u8 {
+        let (first, last) = if scan == 0 { (0, 0) } else { (9 * scan - 8, 9 * scan) };
+        bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, first, last, 0]);
+        bytes.extend(vec![0; 750_000 / 8]);
+    }
+    bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
+/// What is worth to be stopped on its way.
+const SOME_TIME: Duration = Duration::from_millis(60);
+
 fn files() -> Vec<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut folders = match std::env::var_os("PRESEND_HOSTILE") {
@@ -239,7 +301,7 @@ fn files() -> Vec<PathBuf> {
         None => vec![data.join("broken"), data.join("hidden"), data.join("modes")],
     };
     if std::env::args().any(|argument| argument == "--bench") {
-        folders.push(largest());
+        folders.push(own());
     }
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
