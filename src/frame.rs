@@ -18,6 +18,8 @@ pub struct Frame<'a> {
     layout: Layout,
     orientation: Orientation,
     pixels: Pixels<'a>,
+    /// Red, green and blue without alpha, where each pixel is a mean by alpha.
+    bare: Option<Vec<u8>>,
     reduced: Option<Reduced>,
 }
 
@@ -173,7 +175,8 @@ impl<'a> Frame<'a> {
         if actual != expected {
             return Err(FrameError::Length { expected, actual });
         }
-        Ok(Self { width, height, layout, orientation: Orientation::Upright, pixels, reduced: None })
+        let orientation = Orientation::Upright;
+        Ok(Self { width, height, layout, orientation, pixels, bare: None, reduced: None })
     }
 
     /// The same pixels, to be read in another orientation.
@@ -187,7 +190,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn copy_into(&self, mut buffer: Vec<u8>) -> Frame<'static> {
         buffer.clear();
         buffer.extend_from_slice(&self.pixels);
-        Frame { pixels: Pixels::Given(buffer.into()), ..*self }
+        Frame { pixels: Pixels::Given(buffer.into()), bare: self.bare.clone(), ..*self }
     }
 
     /// The same picture with other values.
@@ -196,7 +199,7 @@ impl<'a> Frame<'a> {
             self.pixels.len() / self.layout.channels(),
             pixels.len() / layout.channels()
         );
-        Frame { pixels: Pixels::Given(pixels.into()), layout, ..*self }
+        Frame { pixels: Pixels::Given(pixels.into()), layout, bare: None, ..*self }
     }
 
     /// Its pixels, as stored.
@@ -214,7 +217,7 @@ impl<'a> Frame<'a> {
 
     /// Bytes of the pixels.
     pub(crate) fn size(&self) -> u64 {
-        self.pixels.len() as u64
+        (self.pixels.len() + self.bare.as_ref().map_or(0, Vec::len)) as u64
     }
 
     /// The same, each pixel being the mean of `scale` x `scale` of a picture of
@@ -224,6 +227,21 @@ impl<'a> Frame<'a> {
         debug_assert_eq!(height.div_ceil(scale), self.height);
         self.reduced = Some(Reduced { width, height, scale });
         self
+    }
+
+    /// The same, whose colours without alpha are these, in [`Layout::Rgb8`].
+    pub(crate) fn with_bare(mut self, colours: Vec<u8>) -> Self {
+        debug_assert_eq!(colours.len() as u64, u64::from(self.width) * u64::from(self.height) * 3);
+        self.bare = Some(colours);
+        self
+    }
+
+    /// What is shown on the background.
+    fn on(&self, background: Background) -> (Layout, &[u8]) {
+        match (&self.bare, background) {
+            (Some(bare), Background::Dropped) => (Layout::Rgb8, bare),
+            _ => (self.layout, &self.pixels),
+        }
     }
 
     /// Width of the original, upright: that of the frame, unless it was decoded at
@@ -304,16 +322,17 @@ impl<'a> Frame<'a> {
         if turn.transposed {
             return self.luma_rows_transposed(background, turn, sink);
         }
-        let stride = self.width as usize * self.layout.channels();
+        let (layout, pixels) = self.on(background);
+        let stride = self.width as usize * layout.channels();
         let mut row = vec![0.0; self.width as usize];
         let mut read = |stored: &[u8]| {
-            luma(self.layout, background, stored, &mut row);
+            luma(layout, background, stored, &mut row);
             if turn.flip_x {
                 row.reverse();
             }
             sink(&row)
         };
-        let mut rows = self.pixels.chunks_exact(stride);
+        let mut rows = pixels.chunks_exact(stride);
         if turn.flip_y { rows.rev().try_for_each(&mut read) } else { rows.try_for_each(&mut read) }
     }
 
@@ -328,9 +347,10 @@ impl<'a> Frame<'a> {
         assert!(x < self.width && y < self.height, "the pixel lies outside the picture");
         let x = if turn.flip_x { self.width - 1 - x } else { x };
         let y = if turn.flip_y { self.height - 1 - y } else { y };
-        let at = (y as usize * self.width as usize + x as usize) * self.layout.channels();
-        let p = &self.pixels[at..];
-        match self.layout {
+        let (layout, pixels) = self.on(background);
+        let at = (y as usize * self.width as usize + x as usize) * layout.channels();
+        let p = &pixels[at..];
+        match layout {
             Layout::Luma8 => [p[0]; 3],
             Layout::LumaAlpha8 => [background.under(p[0], p[1]); 3],
             Layout::Rgb8 => [p[0], p[1], p[2]],
@@ -346,7 +366,8 @@ impl<'a> Frame<'a> {
         turn: Turn,
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let channels = self.layout.channels();
+        let (layout, pixels) = self.on(background);
+        let channels = layout.channels();
         let (width, height) = (self.width as usize, self.height as usize);
         let mut strip = vec![0.0; STRIP.min(width) * height];
         let mut run = [0.0; STRIP];
@@ -354,9 +375,9 @@ impl<'a> Frame<'a> {
             let columns = STRIP.min(width - start);
             // Upright rows come from the last stored column first when flipped.
             let first = if turn.flip_x { width - start - columns } else { start };
-            for (y, stored) in self.pixels.chunks_exact(width * channels).enumerate() {
+            for (y, stored) in pixels.chunks_exact(width * channels).enumerate() {
                 let at = first * channels..(first + columns) * channels;
-                luma(self.layout, background, &stored[at], &mut run[..columns]);
+                luma(layout, background, &stored[at], &mut run[..columns]);
                 let x = if turn.flip_y { height - 1 - y } else { y };
                 for (column, &value) in run[..columns].iter().enumerate() {
                     strip[column * height + x] = value;

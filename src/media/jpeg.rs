@@ -36,7 +36,7 @@ pub(super) fn open<'a>(
     fidelity: Fidelity,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
-    let first = Picture::read(bytes, 0)?;
+    let first = Picture::read(bytes, 0, budget)?;
     let size = (first.header.width, first.header.height);
     let mut pictures = Pictures { bytes, fidelity, budget, next: Some(first), fault: None };
     Ok(Frames::new(Format::Jpeg, size, budget, std::iter::from_fn(move || pictures.next())))
@@ -101,8 +101,8 @@ struct Picture<'a> {
 
 impl<'a> Picture<'a> {
     /// The picture whose SOI stands at `at`.
-    fn read(bytes: &'a [u8], at: usize) -> Result<Self, Fault> {
-        let mut markers = Markers::new(bytes, at);
+    fn read(bytes: &'a [u8], at: usize, budget: &'a Budget) -> Result<Self, Fault> {
+        let mut markers = Markers::new(bytes, at, budget);
         let scan = markers.next_scan()?.ok_or(Incomplete::Malformed)?;
         let header = markers.header()?;
         Ok(Self { markers, header, scan })
@@ -350,7 +350,8 @@ mod tests {
 
     /// The luma at an eighth of the size, where the reduced decode applies.
     fn eighth(bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut markers = Markers::new(bytes, 0);
+        let budget = Budget::start(&Limits { memory: u64::MAX, ..Limits::default() });
+        let mut markers = Markers::new(bytes, 0, &budget);
         let scan = markers.next_scan().ok()??;
         let header = markers.header().ok()?;
         if !header.is_usual() {
@@ -359,7 +360,6 @@ mod tests {
         let mut shown = header.at(1);
         shown.components.truncate(1);
         shown.color = Color::Gray;
-        let budget = Budget::start(&Limits { memory: u64::MAX, ..Limits::default() });
         // The means are what they are, whatever is cut off of what they are the means of.
         let Shown { decoded, damage, .. } =
             decode(&mut markers, &header, &shown, scan, &budget).ok()?;

@@ -40,7 +40,6 @@ pub(super) fn open<'a>(
         return Err(Incomplete::Malformed.into());
     }
     let size = (info.width, info.height);
-    let orientation = info.exif_metadata.as_deref().map(orient::from_exif).unwrap_or_default();
     // The default image may stand outside the animation; it is shown by every
     // viewer that does not animate, so it counts as a frame too.
     let animated = info.animation_control();
@@ -48,9 +47,12 @@ pub(super) fn open<'a>(
         u64::from(control.num_frames) + u64::from(info.frame_control().is_none())
     });
     // The codec tells nobody of a profile that it could not read, or that is too large.
-    let chunks = Chunks::count(bytes);
+    let chunks = Chunks::find(bytes);
+    let exif = info.exif_metadata.as_deref().or(chunks.exif);
+    let orientation = exif.map(orient::from_exif).unwrap_or_default();
     let is_hidden = chunks.profiles > 0 && info.icc_profile.is_none();
-    let uncounted = animated.is_some_and(|control| chunks.controls > control.num_frames.into());
+    let counted = animated.map_or(0, |control| control.num_frames.into());
+    let uncounted = chunks.controls > counted;
     let layout = layout(rows.output_color_type().0)?;
     // Frames of an animation are drawn on a canvas.
     let shown = if animated.is_some() { Layout::Rgba8 } else { layout };
@@ -283,23 +285,26 @@ fn profile(
 
 /// Chunks that there are, whatever their number should be.
 #[derive(Default)]
-struct Chunks {
+struct Chunks<'a> {
     controls: u64,
     profiles: u64,
+    /// The first, which may stand behind the pixels.
+    exif: Option<&'a [u8]>,
 }
 
-impl Chunks {
-    fn count(bytes: &[u8]) -> Self {
+impl<'a> Chunks<'a> {
+    fn find(bytes: &'a [u8]) -> Self {
         let mut found = Self::default();
         let mut rest = bytes.get(8..).unwrap_or(&[]);
         // Length, name, contents, checksum.
         while let Some(([a, b, c, d, name @ ..], behind)) = rest.split_first_chunk::<8>() {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
             match name {
                 b"fcTL" => found.controls += 1,
                 b"iCCP" => found.profiles += 1,
+                b"eXIf" => found.exif = found.exif.or(behind.get(..length)),
                 _ => {}
             }
-            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
             rest = behind.get(length.saturating_add(4)..).unwrap_or(&[]);
         }
         found

@@ -104,16 +104,17 @@ impl Reducer {
 /// The means of a canvas in RGBA, made anew where it has changed.
 ///
 /// Colours count by their alpha, so that the means over a background are those of the
-/// pixels over it, whatever the background; but a little where that is nothing, so that
-/// what alpha hides altogether can be seen without it.
+/// pixels over it, whatever the background. Those without alpha are means of their own.
 pub(super) struct Means {
     size: (u32, u32),
     scale: u32,
     means: Vec<u8>,
+    /// Red, green and blue without alpha.
+    bare: Vec<u8>,
     /// The canvas's rows that have changed.
     touched: Range<u32>,
-    /// Of the rows at hand, for each column: plain ones of what is opaque, and those
-    /// of what is not, weighted by alpha, with those of the weights.
+    /// Of the rows at hand, for each column: plain ones, and those of what is not opaque,
+    /// weighted by alpha, with those of alpha.
     sums: Vec<u16>,
     weighted: Vec<[u32; 4]>,
 }
@@ -121,15 +122,17 @@ pub(super) struct Means {
 impl Means {
     /// Bytes of the means, and of the sums of a few rows.
     pub(super) fn bytes(width: u32, height: u32, scale: u32) -> u64 {
-        Reducer::bytes(width, height, Layout::Rgba8, scale) + 24 * u64::from(width)
+        let of = |layout| Reducer::bytes(width, height, layout, scale);
+        of(Layout::Rgba8) + of(Layout::Rgb8) + 24 * u64::from(width)
     }
 
     /// Those of a canvas without a colour; the budget has been charged.
     pub(super) fn new(size: (u32, u32), scale: u32, budget: &Budget) -> Result<Self, Incomplete> {
-        let means = blank(Reducer::bytes(size.0, size.1, Layout::Rgba8, scale), budget)?;
+        let of = |layout| blank(Reducer::bytes(size.0, size.1, layout, scale), budget);
+        let (means, bare) = (of(Layout::Rgba8)?, of(Layout::Rgb8)?);
         let width = size.0 as usize;
         let (sums, weighted) = (vec![0; 4 * width], vec![[0; 4]; width]);
-        Ok(Self { size, scale, means, touched: 0..0, sums, weighted })
+        Ok(Self { size, scale, means, bare, touched: 0..0, sums, weighted })
     }
 
     pub(super) fn scale(&self) -> u32 {
@@ -148,48 +151,43 @@ impl Means {
     /// Brings the means up to the canvas.
     pub(super) fn update(&mut self, canvas: &[u8], budget: &Budget) -> Result<(), Incomplete> {
         let width = self.size.0 as usize;
-        let (stride, out) = (4 * width, 4 * width.div_ceil(self.scale as usize));
         let scale = self.scale as usize;
+        let (stride, out) = (4 * width, width.div_ceil(scale));
         let first = self.touched.start as usize / scale;
         let end = (self.touched.end as usize).div_ceil(scale);
-        let strips = canvas.chunks(stride * scale).zip(self.means.chunks_exact_mut(out));
-        for (strip, means) in strips.take(end).skip(first) {
+        let means = self.means.chunks_exact_mut(4 * out).zip(self.bare.chunks_exact_mut(3 * out));
+        let strips = canvas.chunks(stride * scale).zip(means);
+        for (strip, (means, bare)) in strips.take(end).skip(first) {
             budget.check()?;
+            let rows = (strip.len() / stride) as u32;
+            self.sums.fill(0);
+            for row in strip.chunks_exact(stride) {
+                // 8 rows of 255 at most.
+                for (sum, &level) in self.sums.iter_mut().zip(row) {
+                    *sum += u16::from(level);
+                }
+            }
+            let means = means.as_chunks_mut().0;
+            let both = means.iter_mut().zip(bare.as_chunks_mut().0);
+            for ((mean, bare), square) in both.zip(self.sums.chunks(4 * scale)) {
+                *mean = plain(square, rows);
+                let [red, green, blue, _] = *mean;
+                *bare = [red, green, blue];
+            }
             if is_opaque(strip) {
-                self.sums.fill(0);
-                for row in strip.chunks_exact(stride) {
-                    // 8 rows of 255 at most.
-                    for (sum, &level) in self.sums.iter_mut().zip(row) {
-                        *sum += u16::from(level);
-                    }
+                continue;
+            }
+            self.weighted.fill([0; 4]);
+            for row in strip.chunks_exact(stride) {
+                for (sums, &[r, g, b, alpha]) in self.weighted.iter_mut().zip(row.as_chunks().0) {
+                    let alpha = u32::from(alpha);
+                    let [r, g, b] = [r, g, b].map(|level| alpha * u32::from(level));
+                    let added = [r, g, b, alpha];
+                    sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
                 }
-                let rows = (strip.len() / stride) as u32;
-                for (mean, square) in means.chunks_exact_mut(4).zip(self.sums.chunks(4 * scale)) {
-                    let mut sums = [0u32; 4];
-                    for pixel in square.chunks_exact(4) {
-                        for (sum, &level) in sums.iter_mut().zip(pixel) {
-                            *sum += u32::from(level);
-                        }
-                    }
-                    let area = rows * (square.len() / 4) as u32;
-                    mean.copy_from_slice(&sums.map(|sum| ((sum + area / 2) / area) as u8));
-                }
-            } else {
-                self.weighted.fill([0; 4]);
-                for row in strip.chunks_exact(stride) {
-                    for (sums, &[r, g, b, alpha]) in self.weighted.iter_mut().zip(row.as_chunks().0)
-                    {
-                        let weight = 256 * u32::from(alpha) + 1;
-                        let weighted = [r, g, b].map(|level| weight * u32::from(level));
-                        let [red, green, blue] = weighted;
-                        let added = [red, green, blue, weight];
-                        sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
-                    }
-                }
-                let rows = (strip.len() / stride) as u32;
-                for (mean, square) in means.chunks_exact_mut(4).zip(self.weighted.chunks(scale)) {
-                    mean.copy_from_slice(&weighted(square, rows));
-                }
+            }
+            for (mean, square) in means.iter_mut().zip(self.weighted.chunks(scale)) {
+                *mean = weighted(square, rows);
             }
         }
         self.touched = 0..0;
@@ -201,22 +199,32 @@ impl Means {
         let (width, height) = self.size;
         let side = |side: u32| side.div_ceil(self.scale);
         let frame = Frame::new(side(width), side(height), Layout::Rgba8, self.means.clone());
-        Ok(frame.map_err(|_| Incomplete::Internal)?.reduced_from(width, height, self.scale))
+        let frame = frame.map_err(|_| Incomplete::Internal)?;
+        let frame = frame.reduced_from(width, height, self.scale);
+        Ok(if frame.has_transparency() { frame.with_bare(self.bare.clone()) } else { frame })
     }
 }
 
-/// The mean colour by weight, and the mean of the alpha, from the sums of columns. The
-/// weight of a pixel is 256 times its alpha, and one: 64 pixels of 255 stay below 2^32.
+/// The mean of a square, from the sums of its columns.
+fn plain(columns: &[u16], rows: u32) -> [u8; 4] {
+    let mut sums = [0u32; 4];
+    for column in columns.chunks_exact(4) {
+        sums.iter_mut().zip(column).for_each(|(sum, &added)| *sum += u32::from(added));
+    }
+    let area = rows * (columns.len() / 4) as u32;
+    sums.map(|sum| ((sum + area / 2) / area) as u8)
+}
+
+/// The mean colour by alpha, and the mean of alpha, from the sums of columns.
 fn weighted(columns: &[[u32; 4]], rows: u32) -> [u8; 4] {
     let mut sums = [0; 4];
     for column in columns {
-        sums.iter_mut().zip(column).for_each(|(sum, &added)| *sum += added);
+        sums.iter_mut().zip(column).for_each(|(sum, added)| *sum += added);
     }
-    let [red, green, blue, weights] = sums;
-    let mean = |sum: u32, of: u32| ((sum + of / 2) / of) as u8;
-    let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, weights));
-    let area = rows * columns.len() as u32;
-    [red, green, blue, mean((weights - area) / 256, area)]
+    let [red, green, blue, alpha] = sums;
+    let mean = |sum: u32, of: u32| if of == 0 { 0 } else { ((sum + of / 2) / of) as u8 };
+    let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, alpha));
+    [red, green, blue, mean(alpha, rows * columns.len() as u32)]
 }
 
 #[cfg(test)]
@@ -277,7 +285,7 @@ mod tests {
         let frame = means.frame().unwrap();
         assert_eq!(frame.rgb(3, 1, Background::Dropped), [90, 60, 30]);
         let whole = Frame::new(width, height, Layout::Rgba8, canvas).unwrap();
-        for background in [Background::White, Background::Black] {
+        for background in [Background::White, Background::Black, Background::Dropped] {
             for (x, y) in
                 (0..height.div_ceil(4)).flat_map(|y| (0..width.div_ceil(4)).map(move |x| (x, y)))
             {

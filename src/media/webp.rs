@@ -72,6 +72,7 @@ enum Image<'a> {
 
 impl<'a> Container<'a> {
     fn read(bytes: &'a [u8], budget: &Budget) -> Result<Self, Fault> {
+        let mut orientation = None;
         let mut container = Self {
             size: (0, 0),
             orientation: Orientation::Upright,
@@ -86,6 +87,9 @@ impl<'a> Container<'a> {
                 budget.check()?;
             }
             match (&name, contents) {
+                (b"VP8X", _) if container.size != (0, 0) => {
+                    return Err(Incomplete::Malformed.into());
+                }
                 // Flags, three reserved bytes, then the canvas.
                 (b"VP8X", [_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
                     container.size = (u24(*w0, *w1, *w2) + 1, u24(*h0, *h1, *h2) + 1);
@@ -96,14 +100,15 @@ impl<'a> Container<'a> {
                         container.pictures.extend(Picture::of_frame(frame)?);
                     }
                 }
-                (b"EXIF", block) => {
+                (b"EXIF", block) if orientation.is_none() => {
                     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-                    container.orientation = orient::from_exif(block);
+                    orientation = Some(orient::from_exif(block));
                 }
                 (b"ICCP", profile) if container.icc.is_none() => container.icc = Some(profile),
                 _ => still.add(name, contents),
             }
         }
+        container.orientation = orientation.unwrap_or_default();
         container.short = chunks.short || is_cut(bytes);
         // Which of the two a viewer shows depends on a flag and on the viewer.
         container.pictures.extend(still.picture(None)?);
@@ -194,19 +199,25 @@ impl<'a> Picture<'a> {
 struct Parts<'a> {
     alpha: Option<&'a [u8]>,
     image: Option<Image<'a>>,
+    /// One part came twice: which of them counts depends on the viewer.
+    twice: bool,
 }
 
 impl<'a> Parts<'a> {
     fn add(&mut self, name: [u8; 4], contents: &'a [u8]) {
-        match &name {
-            b"ALPH" => self.alpha = self.alpha.or(Some(contents)),
-            b"VP8 " => self.image = self.image.or(Some(Image::Lossy(contents))),
-            b"VP8L" => self.image = self.image.or(Some(Image::Lossless(contents))),
-            _ => {}
-        }
+        let before = match &name {
+            b"ALPH" => self.alpha.replace(contents).is_some(),
+            b"VP8 " => self.image.replace(Image::Lossy(contents)).is_some(),
+            b"VP8L" => self.image.replace(Image::Lossless(contents)).is_some(),
+            _ => false,
+        };
+        self.twice |= before;
     }
 
     fn picture(self, patch: Option<Patch>) -> Result<Option<Picture<'a>>, Fault> {
+        if self.twice {
+            return Err(Incomplete::Malformed.into());
+        }
         let Some(image) = self.image else { return Ok(None) };
         let size = match image {
             // RFC 6386, 9.1: 14 bits a side, and two for a scale nobody applies.

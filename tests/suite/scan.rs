@@ -190,11 +190,24 @@ fn what_viewers_show_is_seen_where_readers_are_careless() {
 }
 
 #[test]
-fn a_profile_that_is_not_read_is_asked_about() {
-    for name in ["broken-profile.png", "huge-profile.png"] {
-        let (found, frames) = hidden(name);
-        assert_eq!(found, [incomplete(Incomplete::Malformed), Finding::LowQuality], "{name}");
-        assert_eq!(frames, 1, "{name}");
+fn what_readers_take_in_two_ways_is_asked_about() {
+    for (name, frames) in [
+        ("broken-profile.png", 1),
+        ("huge-profile.png", 1),
+        ("count-with-a-wrong-checksum.png", 1),
+        ("alpha-twice.webp", 0),
+        ("beside-the-screen.gif", 2),
+    ] {
+        let report = scan(&format!("tests/data/hidden/{name}"));
+        assert!(findings(&report).contains(&incomplete(Incomplete::Malformed)), "{name}");
+        assert_eq!((report.verdict, report.frames), (Verdict::Ask, frames), "{name}");
+    }
+}
+
+#[test]
+fn the_first_word_of_a_picture_turns_it_wherever_it_stands() {
+    for name in ["turned-by-the-first.webp", "turned-behind-the-pixels.png"] {
+        assert_eq!(hidden(name), (vec![near(Dihedral::Identity, 0)], 1), "{name}");
     }
 }
 
@@ -228,12 +241,36 @@ fn pictures_behind_the_first_are_scanned() {
 fn what_cannot_be_looked_at_behind_a_picture_is_told() {
     for (name, finding) in [
         ("motion-photo.jpg", unsupported("video", "mp4")),
+        ("film-without-a-type.jpg", unsupported("video", "mov")),
+        ("film-in-webm.jpg", unsupported("video", "webm")),
         ("second-is-lossless.jpg", unsupported("image", "jpeg-lossless")),
         ("second-is-cut.jpg", incomplete(Incomplete::Truncated)),
     ] {
         let (found, _) = hidden(name);
         assert!(found.contains(&finding), "{name}: {found:?}");
         assert!(scan(&format!("tests/data/hidden/{name}")).verdict >= Verdict::Ask, "{name}");
+    }
+}
+
+#[test]
+fn walks_over_markers_look_at_the_clock() {
+    let picture = read(root("tests/data/media/waves.jpg"));
+    let looks = |bytes: &[u8]| {
+        let looks = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&looks);
+        let clock = Clock::new(move || Duration::from_nanos(count.fetch_add(1, Ordering::Relaxed)));
+        let limits = Limits { time: Some(Duration::MAX), clock, ..Limits::default() };
+        scanner().scan(bytes, &limits);
+        looks.load(Ordering::Relaxed)
+    };
+    let plain = looks(&picture);
+    // Before the first segment, and behind the picture where another begins.
+    for pattern in [b"\xff\xd0", b"\xff\x00"] {
+        let walk = pattern.repeat(1 << 20);
+        let before = [&picture[..2], &walk, &picture[2..]].concat();
+        let behind = [&picture[..], &picture[..20], &walk].concat();
+        assert!(looks(&before) > plain + 50);
+        assert!(looks(&behind) > plain + 50);
     }
 }
 

@@ -20,14 +20,17 @@ use crate::limits::{Budget, Incomplete};
 pub(super) fn picture<'a>(
     bytes: &'a [u8],
     at: usize,
-    budget: &Budget,
+    budget: &'a Budget,
 ) -> Result<Option<(usize, Picture<'a>)>, Fault> {
     let mut chance = 0;
     for start in memmem::find_iter(&bytes[at..], START) {
         budget.check()?;
-        match Picture::read(bytes, at + start) {
+        match Picture::read(bytes, at + start, budget) {
             Ok(picture) => return Ok(Some((at + start, picture))),
-            Err(Fault::Incomplete(_)) if !is_start(bytes, at + start) => chance += 1,
+            Err(Fault::Incomplete(_)) if !is_start(bytes, at + start) => {
+                budget.check()?;
+                chance += 1;
+            }
             Err(fault) => return Err(fault),
         }
         if chance == MOST_BY_CHANCE {
@@ -37,12 +40,21 @@ pub(super) fn picture<'a>(
     Ok(None)
 }
 
-/// The kind of film among `bytes`: the first box of an ISO base media file (ISO
-/// 14496-12, section 4.3), as motion photos have it.
+/// The kind of film among `bytes`: it begins with a box of an ISO base media file (ISO
+/// 14496-12, section 4.2), as motion photos have it, or with EBML's header (RFC 8794).
 pub(super) fn film(bytes: &[u8]) -> Option<Unsupported> {
-    let begins = |&at: &usize| at >= 4 && bytes[at - 4..].starts_with(&[0, 0]);
-    let at = memmem::find_iter(bytes, b"ftyp").find(begins)?;
-    match sniff(&bytes[at - 4..]) {
+    let boxes = BOXES.iter().filter_map(|name| {
+        // A length that fits, or 1 where a longer one follows the name.
+        let begins = |&at: &usize| {
+            let size = at.checked_sub(4).and_then(|from| bytes[from..].first_chunk::<4>());
+            let size = size.map_or(0, |size| u32::from_be_bytes(*size) as usize);
+            size == 1 || (8..=bytes.len() - at + 4).contains(&size)
+        };
+        memmem::find_iter(bytes, *name).find(begins).map(|at| at - 4)
+    });
+    let ebml = memmem::find(bytes, b"\x1a\x45\xdf\xa3");
+    let film = &bytes[boxes.chain(ebml).min()?..];
+    match sniff(film) {
         Err(Fault::Unsupported(film)) if film.class != "other" => Some(film),
         _ => Some(Unsupported { class: "video", kind: "unknown" }),
     }
@@ -53,6 +65,9 @@ fn is_start(bytes: &[u8], at: usize) -> bool {
     let second = segment(bytes, at + 4).map(|first| at + 6 + first.len());
     second.is_some_and(|second| bytes.get(second) == Some(&0xff))
 }
+
+/// Boxes that a film begins with.
+const BOXES: [&[u8; 4]; 4] = [b"ftyp", b"moov", b"mdat", b"wide"];
 
 /// SOI, and the first byte of the next marker.
 const START: &[u8] = b"\xff\xd8\xff";

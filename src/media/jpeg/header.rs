@@ -4,7 +4,7 @@ use super::super::{Fault, Unsupported, orient, reduce};
 use super::color::Color;
 use super::huffman::Code;
 use crate::frame::Orientation;
-use crate::limits::Incomplete;
+use crate::limits::{Budget, Incomplete};
 use memchr::memchr;
 
 /// What is settled once the first scan begins.
@@ -64,6 +64,7 @@ pub(super) struct Part {
 #[derive(Clone)]
 pub(super) struct Markers<'a> {
     pub(super) bytes: &'a [u8],
+    pub(super) budget: &'a Budget,
     pub(super) at: usize,
     pub(super) dc: [Option<Code>; 4],
     pub(super) ac: [Option<Code>; 4],
@@ -133,9 +134,10 @@ impl Header {
 
 impl<'a> Markers<'a> {
     /// SOI stands at `start`.
-    pub(super) fn new(bytes: &'a [u8], start: usize) -> Self {
+    pub(super) fn new(bytes: &'a [u8], start: usize, budget: &'a Budget) -> Self {
         Self {
             bytes,
+            budget,
             at: start + 2,
             dc: Default::default(),
             ac: Default::default(),
@@ -155,8 +157,12 @@ impl<'a> Markers<'a> {
 
     /// Reads on to the next scan and stands before its data; `None` at EOI.
     pub(super) fn next_scan(&mut self) -> Result<Option<Scan>, Fault> {
-        loop {
-            let marker = next_marker(self.bytes, &mut self.at).ok_or(Incomplete::Truncated)?;
+        for n in 1usize.. {
+            if n.is_multiple_of(AT_ONCE) {
+                self.budget.check()?;
+            }
+            let marker = next_marker(self.bytes, &mut self.at, self.budget)?;
+            let marker = marker.ok_or(Incomplete::Truncated)?;
             match marker {
                 0xd9 => return Ok(None),
                 // SOI, TEM and RST stand alone.
@@ -200,6 +206,7 @@ impl<'a> Markers<'a> {
                 _ => {}
             }
         }
+        Ok(None)
     }
 
     /// The ICC profile, from as many parts as it came in.
@@ -361,18 +368,28 @@ impl<'a> Markers<'a> {
 
 /// The next marker at or behind `at`, which is left behind it. Bytes that are
 /// no marker are passed over: fill, strays, and coded data with its stuffing.
-pub(super) fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
-    loop {
+pub(super) fn next_marker(
+    bytes: &[u8],
+    at: &mut usize,
+    budget: &Budget,
+) -> Result<Option<u8>, Incomplete> {
+    let mut next = || {
         *at += memchr(0xff, bytes.get(*at..)?)? + 1;
-        match bytes.get(*at)? {
-            0x00 => *at += 1,
-            0xff => {}
-            &marker => {
-                *at += 1;
-                return Some(marker);
-            }
+        let byte = *bytes.get(*at)?;
+        *at += usize::from(byte != 0xff);
+        Some(byte)
+    };
+    // A file of markers, or of what looks like some, is a walk that can be ended.
+    for n in 0usize.. {
+        if n % AT_ONCE == AT_ONCE - 1 {
+            budget.check()?;
+        }
+        match next() {
+            Some(0x00 | 0xff) => {}
+            marker => return Ok(marker),
         }
     }
+    Ok(None)
 }
 
 /// The contents of the segment whose length stands at `at`.
@@ -381,6 +398,9 @@ pub(super) fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
     bytes.get(at + 2..at + length.max(2))
 }
+
+/// Markers, and what looks like some, between two looks at the budget.
+const AT_ONCE: usize = 1 << 14;
 
 /// The order coefficients are sent in. A run that leads out of the block ends
 /// on the last coefficient, as in libjpeg.

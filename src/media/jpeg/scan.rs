@@ -10,7 +10,7 @@ use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, n
 use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
 use super::reduced::{CutOff, LOW};
 use super::{idct, reduced};
-use crate::limits::Incomplete;
+use crate::limits::{Budget, Incomplete};
 
 /// The coefficients of one component, in whole MCUs; blocks in row order.
 pub(super) struct Grid {
@@ -73,6 +73,7 @@ pub(super) struct Entropy<'a> {
     state: State,
     damaged: bool,
     depth: Depth,
+    budget: &'a Budget,
 }
 
 /// A component of the scan.
@@ -201,6 +202,7 @@ impl<'a> Entropy<'a> {
         }
         Ok(Self {
             bits: Bits::new(markers.bytes, markers.at),
+            budget: markers.budget,
             tracks,
             kind,
             first: scan.first,
@@ -343,7 +345,8 @@ impl<'a> Entropy<'a> {
         self.number = (due + 1) & 7;
         let (bytes, mut at) = (self.bits.bytes(), self.bits.at);
         self.state = loop {
-            let Some(marker) = next_marker(bytes, &mut at) else {
+            // A budget that is used up ends the scan at its next row.
+            let Ok(Some(marker)) = next_marker(bytes, &mut at, self.budget) else {
                 self.damaged = true;
                 at = bytes.len();
                 break State::Lost;

@@ -72,6 +72,49 @@ def write(hidden):
     plain.save(buffer, "PNG", save_all=True, append_images=[plain, card], default_image=True)
     count_one(buffer.getvalue(), hidden / "uncounted-behind-default.png")
 
+    # Two counted frames, by a chunk whose checksum is wrong.
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG", save_all=True, append_images=[card])
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"acTL") + 12] ^= 1
+    (hidden / "count-with-a-wrong-checksum.png").write_bytes(data)
+
+    # Turned by the second word of two, and by one behind the pixels.
+    words = []
+    for value in (1, 8):
+        exif = Image.Exif()
+        exif[0x0112] = value
+        words.append(exif.tobytes())
+    upright, turned = (riff_chunk(b"EXIF", word) for word in words)
+    around = card.transpose(Image.Transpose.ROTATE_270)
+    (hidden / "turned-by-the-first.webp").write_bytes(webp(8, lossless(around), turned, upright))
+    buffer = io.BytesIO()
+    around.save(buffer, "PNG")
+    data = buffer.getvalue()
+    chunk = b"eXIf" + words[1].removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (hidden / "turned-behind-the-pixels.png").write_bytes(data[:-12] + chunk + data[-12:])
+
+    # Of two planes of alpha, readers take the first or the last.
+    buffer = io.BytesIO()
+    ink.save(buffer, "WEBP", quality=60)
+    data = buffer.getvalue()
+    alpha = data.index(b"ALPH")
+    (length,) = struct.unpack("<I", data[alpha + 4 : alpha + 8])
+    alpha, image = data[alpha : alpha + 8 + length + (length & 1)], data[data.index(b"VP8 ") :]
+    clear = riff_chunk(b"ALPH", b"\0" + bytes(SIZE * SIZE))
+    (hidden / "alpha-twice.webp").write_bytes(webp(0x10, clear, alpha, image))
+
+    # A frame beside the screen, which some viewers widen.
+    buffer = io.BytesIO()
+    plain.quantize(4).save(buffer, "GIF", save_all=True, append_images=[card.quantize(32)], disposal=0)
+    data = bytearray(buffer.getvalue())
+    second = data.index(b"\x2c", data.index(b"\x2c") + 10)
+    while data[second + 5 : second + 9] != struct.pack("<HH", SIZE, SIZE):
+        second = data.index(b"\x2c", second + 1)
+    data[second + 1 : second + 3] = struct.pack("<H", SIZE)
+    (hidden / "beside-the-screen.gif").write_bytes(data)
+
     # Profiles that no codec reads: cut, and of 5 MB.
     packed = zlib.compress(bytes(5_000_000), 9)
     for name, contents in [("broken", b"a\0\0cut"), ("huge", b"a\0\0" + packed)]:
@@ -103,6 +146,10 @@ def behind(hidden, card, cover):
     # As cameras append a film: a box that names its kind, a box of data.
     film = struct.pack(">I", 24) + b"ftypmp42\0\0\0\0mp42isom" + struct.pack(">I", 1008) + b"mdat" + bytes(1000)
     (hidden / "motion-photo.jpg").write_bytes(first + b"MotionPhoto_Data" + film)
+    moved = struct.pack(">I", 1008) + b"moov" + bytes(1000)
+    (hidden / "film-without-a-type.jpg").write_bytes(first + moved)
+    matroska = bytes.fromhex("1a45dfa3934282847765626d42878104") + bytes(1000)
+    (hidden / "film-in-webm.jpg").write_bytes(first + matroska)
     (hidden / "second-behind-a-film.jpg").write_bytes(first + film + second)
     (hidden / "second-is-cut.jpg").write_bytes(first + second[: len(second) * 9 // 10])
     (hidden / "second-is-lossless.jpg").write_bytes(first + second.replace(b"\xff\xc0", b"\xff\xc3"))
