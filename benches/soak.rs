@@ -78,9 +78,13 @@ fn main() {
         "{}",
         held.iter().map(|&held| format!("{:.3}", mib(held))).collect::<Vec<_>>().join(" ")
     );
+    assert!(HEAP.peak_usage() < CEILING, "{} bytes were held at a time", HEAP.peak_usage());
     let grown = held[9].saturating_sub(held[1]);
     assert!(grown < 256 << 10, "{grown} bytes more are held after warming up");
 }
+
+/// For sixteen scans of these files at a time, the list and the model.
+const CEILING: usize = 192 << 20;
 
 /// Each as it comes, but one in eight is cancelled and one has little time.
 fn scan(scanner: &Scanner, file: &[u8], n: usize) -> Report {

@@ -38,7 +38,7 @@ pub struct Manifest {
     /// Bytes of the file for each entry.
     pub bytes_per_entry: f64,
     /// log2 of the bound on a false match in one whole scan with default limits
-    /// (two backgrounds, 64 frames), by set of views.
+    /// (64 frames of three pictures each), by set of views.
     pub false_match_log2: BTreeMap<String, f64>,
     /// Work to uncover entries of the near part; none without such entries.
     pub work: Option<Work>,

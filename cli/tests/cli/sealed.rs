@@ -28,14 +28,14 @@ fn a_scan_opens_no_socket_and_writes_no_file() {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "trace=%network,%file,openat2,memfd_create,execveat"]);
     strace.arg("-o").arg(&calls).args(SCAN).current_dir(root()).stdin(Stdio::null());
-    let Ok(output) = strace.output() else {
-        println!("strace is not installed: nothing was counted");
-        return;
-    };
-    if !calls.exists() || fs::metadata(&calls).is_ok_and(|calls| calls.len() == 0) {
-        println!("strace may not trace here: nothing was counted");
+    let output = strace.output();
+    if !fs::metadata(&calls).is_ok_and(|calls| calls.len() > 0) {
+        let is_due = std::env::var_os("PRESEND_STRACE").is_some();
+        assert!(!is_due, "strace is not installed, or may not trace here");
+        println!("no strace: nothing was counted");
         return;
     }
+    let output = output.expect("it has written the calls");
     assert_eq!(ended(output).0, 1, "the folder holds the test picture");
     let text = fs::read_to_string(&calls).expect("text");
     let mut read = 0;
