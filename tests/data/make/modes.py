@@ -60,6 +60,10 @@ def jpegs(folder, scene):
     Image.fromarray(cmyk, "CMYK").save(folder / "jpeg-cmyk.jpg", quality=60)  # stored inverted, as Adobe does
     ycck = encode(255 - cmyk, 60, colorspace="CMYK", outcolorspace="YCCK")
     (folder / "jpeg-ycck.jpg").write_bytes(ycck)
+    # Without Adobe's word on it; Pillow and browsers take it for inverted all the same.
+    adobe = (folder / "jpeg-cmyk.jpg").read_bytes()
+    at = adobe.index(b"\xff\xee\0\x0eAdobe")
+    (folder / "jpeg-cmyk-plain.jpg").write_bytes(adobe[:at] + adobe[at + 16 :])
 
     # libjpeg-turbo-progs 2.1.5; without it the file stays as it is.
     if shutil.which("jpegtran"):
