@@ -168,8 +168,16 @@ impl Means {
                 }
             }
             let means = means.as_chunks_mut().0;
-            let both = means.iter_mut().zip(bare.as_chunks_mut().0);
-            for ((mean, bare), square) in both.zip(self.sums.chunks(4 * scale)) {
+            let bare = bare.as_chunks_mut().0;
+            // Whole squares of a known size are done in vectors and without a division.
+            let done = match (scale, rows) {
+                (2, 2) => whole_squares::<2>(&self.sums, means, bare),
+                (4, 4) => whole_squares::<4>(&self.sums, means, bare),
+                (8, 8) => whole_squares::<8>(&self.sums, means, bare),
+                _ => 0,
+            };
+            let squares = self.sums.chunks(4 * scale).zip(&mut *means).zip(bare).skip(done);
+            for ((square, mean), bare) in squares {
                 *mean = plain(square, rows);
                 let [red, green, blue, _] = *mean;
                 *bare = [red, green, blue];
@@ -205,7 +213,25 @@ impl Means {
     }
 }
 
+/// The means of the squares of `SIDE` rows and columns, from the sums of the columns, and
+/// how many squares that were.
+fn whole_squares<const SIDE: usize>(
+    columns: &[u16],
+    means: &mut [[u8; 4]],
+    bare: &mut [[u8; 3]],
+) -> usize {
+    let squares = columns.chunks_exact(4 * SIDE);
+    let count = squares.len();
+    for ((square, mean), bare) in squares.zip(means).zip(bare) {
+        *mean = plain(square, SIDE as u32);
+        let [red, green, blue, _] = *mean;
+        *bare = [red, green, blue];
+    }
+    count
+}
+
 /// The mean of a square, from the sums of its columns.
+#[inline(always)]
 fn plain(columns: &[u16], rows: u32) -> [u8; 4] {
     let mut sums = [0u32; 4];
     for column in columns.chunks_exact(4) {
