@@ -81,8 +81,10 @@ pub fn lane(bytes: &[u8]) {
         |frame| Pdq::of(frame, Background::White, &budgets[0]).expect("it fits").hash().words();
     let (fast, whole) = (pdq(&fast.with_orientation(Orientation::default())), pdq(&full));
     let mut luma: Vec<f64> = Vec::new();
-    let mut take = |row: &[f32]| luma.extend(row.iter().copied().map(f64::from));
-    let taken = full.luma_rows(Background::White, |row| Ok::<(), ()>(take(row)));
+    let taken = full.luma_rows(Background::White, |row| {
+        luma.extend(row.iter().copied().map(f64::from));
+        Ok::<(), ()>(())
+    });
     assert_eq!(taken, Ok(()));
 
     let length = luma.len() as f64;

@@ -171,7 +171,7 @@ fn with_needed_tags(icc: &[u8]) -> Option<Vec<u8>> {
     let listed = u32::from_be_bytes(*count) as usize;
     let mut tags = Vec::new();
     for tag in icc[TABLE..].as_chunks::<TAG>().0.get(..listed)? {
-        if NEEDED.iter().any(|name| tag.starts_with(*name))
+        if NEEDED.iter().any(|name| tag.starts_with(name))
             && !tags.iter().any(|t: &[u8; TAG]| t[..4] == tag[..4])
         {
             tags.push(*tag);

@@ -248,7 +248,7 @@ fn weighted(columns: &[[u32; 4]], rows: u32) -> [u8; 4] {
         sums.iter_mut().zip(column).for_each(|(sum, added)| *sum += added);
     }
     let [red, green, blue, alpha] = sums;
-    let mean = |sum: u32, of: u32| if of == 0 { 0 } else { ((sum + of / 2) / of) as u8 };
+    let mean = |sum: u32, of: u32| (sum + of / 2).checked_div(of).unwrap_or(0) as u8;
     let [red, green, blue] = [red, green, blue].map(|sum| mean(sum, alpha));
     [red, green, blue, mean(alpha, rows * columns.len() as u32)]
 }
