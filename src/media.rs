@@ -5,11 +5,12 @@
 //! that breaks off gives what could be decoded and then says so: the last item
 //! of the iterator is a [`Fault`].
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use crate::frame::Frame;
 use crate::limits::{Budget, Incomplete, Reserved};
-use profile::Profile;
+use profile::{Profile, Profiles};
 
 mod bmp;
 mod canvas;
@@ -148,8 +149,10 @@ pub struct Frames<'a> {
     height: u32,
     source: Option<Source<'a>>,
     budget: &'a Budget,
-    /// What follows the frame handed out last: itself, as its profile shows it.
-    shown: Option<Result<Decoded<'a>, Fault>>,
+    /// What follows the frame handed out last: itself, as its profiles show it.
+    shown: VecDeque<Result<Decoded<'a>, Fault>>,
+    /// Told behind the last frame.
+    late: Option<Fault>,
     /// The memory of the frame handed out last.
     held: Option<Reserved<'a>>,
 }
@@ -160,8 +163,20 @@ type Source<'a> = Box<dyn Iterator<Item = Result<Decoded<'a>, Fault>> + 'a>;
 struct Decoded<'a> {
     frame: Frame<'static>,
     memory: Reserved<'a>,
-    /// If a screen shows something else than the frame's values.
-    profile: Option<Profile>,
+    /// Where a screen may show something else than the frame's values.
+    profiles: Vec<Profile>,
+    /// Told behind the last frame: others are still to come.
+    late: Option<Fault>,
+}
+
+impl<'a> Decoded<'a> {
+    fn new(frame: Frame<'static>, memory: Reserved<'a>) -> Self {
+        Self { frame, memory, profiles: Vec::new(), late: None }
+    }
+
+    fn with(self, Profiles { odd, fault }: Profiles) -> Self {
+        Self { profiles: odd, late: self.late.or(fault.map(Fault::from)), ..self }
+    }
 }
 
 impl<'a> Frames<'a> {
@@ -172,7 +187,8 @@ impl<'a> Frames<'a> {
         source: impl Iterator<Item = Result<Decoded<'a>, Fault>> + 'a,
     ) -> Self {
         let source = Some(Box::new(source) as Source<'a>);
-        Self { format, width, height, source, budget, shown: None, held: None }
+        let shown = VecDeque::new();
+        Self { format, width, height, source, budget, shown, late: None, held: None }
     }
 
     /// The format that the content shows.
@@ -197,16 +213,21 @@ impl Iterator for Frames<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         self.held = None;
         let source = self.source.as_mut()?;
-        match self.shown.take().or_else(|| source.next()) {
-            Some(Ok(Decoded { frame, memory, profile })) => {
+        match self.shown.pop_front().or_else(|| source.next()) {
+            Some(Ok(Decoded { frame, memory, profiles, late })) => {
                 let show = |profile: Profile| profile.show(&frame, self.budget);
-                self.shown = profile.map(|profile| show(profile).map_err(Fault::from));
+                self.shown.extend(profiles.into_iter().map(|p| show(p).map_err(Fault::from)));
+                self.late = self.late.or(late);
                 self.held = Some(memory);
                 Some(Ok(frame))
             }
-            end => {
+            Some(Err(fault)) => {
                 self.source = None;
-                end.map(|fault| fault.map(|decoded| decoded.frame))
+                Some(Err(fault))
+            }
+            None => {
+                self.source = None;
+                self.late.map(Err)
             }
         }
     }

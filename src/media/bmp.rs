@@ -3,7 +3,7 @@
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
-use super::profile::Profile;
+use super::profile::Profiles;
 use super::reader::{Reader, fault, is_short};
 use super::{Decoded, Fault, Format, Frames, blank, still};
 use crate::frame::{Frame, Layout};
@@ -37,11 +37,11 @@ fn decode<'a>(
     let mut buffer = blank(decoder.total_bytes(), budget)?;
     let fault = decoder.read_image(&mut buffer).err().map(|error| broken(&error, budget));
     let frame = Frame::new(width, height, layout, buffer).map_err(|_| Incomplete::Malformed)?;
-    let profile = match profile(bytes) {
-        Some(icc) => Profile::of_icc(icc, layout, budget)?,
-        None => None,
-    };
-    Ok((Decoded { frame, memory, profile }, fault))
+    let mut profiles = Profiles::default();
+    if let Some(icc) = profile(bytes) {
+        profiles.add_icc(icc, layout, budget);
+    }
+    Ok((Decoded::new(frame, memory).with(profiles), fault))
 }
 
 /// The ICC profile that a `BITMAPV5HEADER` says is embedded.

@@ -84,12 +84,11 @@ impl<'a> Animation<'a> {
         // Row by row, so that a file that breaks off leaves what it had, and few bytes
         // that fill a large frame can be stopped.
         self.fault = rows(&mut self.decoder, patch, canvas, self.budget)?;
-        if patch.left + patch.width > width || patch.top + patch.height > height {
-            // Some viewers cut the frame off, and some widen the screen.
-            self.fault = self.fault.or(Some(Incomplete::Malformed.into()));
-        }
+        // Some viewers cut such a frame off, and some widen the screen.
+        let is_beside = patch.left + patch.width > width || patch.top + patch.height > height;
         let (frame, memory) = canvas.show()?;
-        Ok(Decoded { frame, memory, profile: None })
+        let late = is_beside.then(|| Incomplete::Malformed.into());
+        Ok(Decoded { late, ..Decoded::new(frame, memory) })
     }
 }
 

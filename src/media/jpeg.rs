@@ -12,7 +12,7 @@
 //! Further pictures behind the first (CIPA DC-007's multi-picture files, a film's
 //! still, whatever was appended) are further frames.
 
-use super::profile::Profile;
+use super::profile::Profiles;
 use super::{Decoded, Fault, Fidelity, Format, Frames, blank};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
@@ -71,8 +71,9 @@ impl<'a> Pictures<'a> {
         let next = behind::picture(self.bytes, end, self.budget);
         // What lies behind the next picture is looked for behind it.
         let start = next.as_ref().ok().and_then(Option::as_ref).map_or(self.bytes.len(), |n| n.0);
-        if let Some(film) = behind::film(&self.bytes[end..start]) {
-            self.note(Fault::Unsupported(film));
+        match behind::film(&self.bytes[end..start], self.budget) {
+            Ok(film) => film.into_iter().for_each(|film| self.note(Fault::Unsupported(film))),
+            Err(reason) => self.note(reason.into()),
         }
         match next {
             Ok(next) => self.next = next.map(|(_, picture)| picture),
@@ -115,8 +116,8 @@ impl<'a> Picture<'a> {
     ) -> Result<(Decoded<'b>, Option<Incomplete>), Incomplete> {
         let Self { markers, header, scan } = self;
         budget.charge_frame(header.width, header.height)?;
-        let profile = profile(markers, header, budget)?;
-        let is_fast = fidelity == Fidelity::Fast && profile.is_none();
+        let profiles = profiles(markers, header, budget)?;
+        let is_fast = fidelity == Fidelity::Fast && profiles.is_empty();
         let block = if is_fast { header.reduced_block() } else { 8 };
         if block < 8 {
             // Whatever is odd about the file, the whole decode tells.
@@ -128,23 +129,25 @@ impl<'a> Picture<'a> {
             }
         }
         let shown = decode(markers, header, header, scan.clone(), budget)?;
-        Ok((Decoded { profile, ..shown.decoded }, shown.damage))
+        Ok((shown.decoded.with(profiles), shown.damage))
     }
 }
 
 /// Profiles of inks are left to the tables that turn CMYK into colours.
-fn profile(
+fn profiles(
     markers: &Markers<'_>,
     header: &Header,
     budget: &Budget,
-) -> Result<Option<Profile>, Incomplete> {
+) -> Result<Profiles, Incomplete> {
     let layout = match header.components.len() {
         1 => Layout::Luma8,
         3 => Layout::Rgb8,
-        _ => return Ok(None),
+        _ => return Ok(Profiles::default()),
     };
     let _working = budget.reserve(markers.icc_length())?;
-    Profile::of_icc(&markers.icc(), layout, budget)
+    let mut profiles = Profiles::default();
+    profiles.add_icc(&markers.icc(), layout, budget);
+    Ok(profiles)
 }
 
 /// What is shown of a picture, and what is wrong with it.
@@ -207,7 +210,7 @@ fn decode<'a>(
         frame = frame.reduced_from(header.width, header.height, 8 / shown.block as u32);
     }
     let frame = frame.with_orientation(header.orientation);
-    Ok(Shown { decoded: Decoded { frame, memory, profile: None }, damage, is_odd })
+    Ok(Shown { decoded: Decoded::new(frame, memory), damage, is_odd })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use png::{
 };
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
-use super::profile::Profile;
+use super::profile::Profiles;
 use super::reader::{Reader, fault, is_short};
 use super::reduce::{self, Reducer};
 use super::{Decoded, Fault, Fidelity, Format, Frames, blank, orient, room};
@@ -52,15 +52,15 @@ pub(super) fn open<'a>(
     let orientation = exif.map(orient::from_exif).unwrap_or_default();
     let is_hidden = chunks.profiles > 0 && info.icc_profile.is_none();
     let counted = animated.map_or(0, |control| control.num_frames.into());
-    let uncounted = chunks.controls > counted;
+    let uncounted = chunks.is_animated && chunks.controls > counted;
     let layout = layout(rows.output_color_type().0)?;
     // Frames of an animation are drawn on a canvas.
     let shown = if animated.is_some() { Layout::Rgba8 } else { layout };
-    let profile = profile(info, shown, budget)?;
+    let profiles = profiles(info, shown, budget);
     let is_opaque = matches!(layout, Layout::Luma8 | Layout::Rgb8);
     let comes_in_rows = is_opaque && !info.interlaced;
     let can_be_reduced = animated.is_some() || comes_in_rows;
-    let is_fast = fidelity == Fidelity::Fast && can_be_reduced && profile.is_none();
+    let is_fast = fidelity == Fidelity::Fast && can_be_reduced && profiles.is_empty();
     let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
     let animated = animated.is_some();
     let mut picture = Picture {
@@ -74,7 +74,7 @@ pub(super) fn open<'a>(
         animated,
         frames,
         begun: false,
-        profile,
+        profiles,
         canvas: None,
         fault: None,
     };
@@ -97,7 +97,7 @@ struct Picture<'a> {
     /// There are frames behind those that the header counts, or a profile that is not
     /// known.
     is_malformed: bool,
-    profile: Option<Profile>,
+    profiles: Profiles,
     canvas: Option<Canvas<'a>>,
     /// Found while the last frame was read; reported behind it.
     fault: Option<Fault>,
@@ -217,7 +217,7 @@ impl<'a> Picture<'a> {
 
     fn decoded(&self, frame: Frame<'static>, memory: Reserved<'a>) -> Decoded<'a> {
         let frame = frame.with_orientation(self.orientation);
-        Decoded { frame, memory, profile: self.profile.clone() }
+        Decoded::new(frame, memory).with(self.profiles.clone())
     }
 
     /// The means of the rows as they come.
@@ -252,40 +252,32 @@ fn put(pixels: &mut Vec<u8>, stride: usize, row: &InterlacedRow<'_>, channels: u
     }
 }
 
-/// What a screen makes of the values: what a code point says outweighs a profile, and
-/// that a gamma, which `sRGB` makes void (PNG, third edition, 4.3). Viewers pass over one
-/// that they do not know or cannot read, so one that shows nothing odd is passed over.
-fn profile(
-    info: &Info<'_>,
-    layout: Layout,
-    budget: &Budget,
-) -> Result<Option<Profile>, Incomplete> {
-    let of_code = info.coding_independent_code_points.and_then(|code| {
-        // Of Rec. ITU-T H.273, those whose light is the values to a power.
-        let gamma = match code.transfer_function {
-            4 => 1.0 / 2.2,
-            5 => 1.0 / 2.8,
-            8 => 1.0,
-            _ => return None,
-        };
-        Profile::of_gamma(gamma, layout)
-    });
-    if of_code.is_some() {
-        return Ok(of_code);
+/// What screens make of the values. A code point outweighs a profile, and that a gamma,
+/// which `sRGB` makes void (PNG, third edition, 4.3); but viewers pass over one that they
+/// do not know or cannot read.
+fn profiles(info: &Info<'_>, layout: Layout, budget: &Budget) -> Profiles {
+    let mut profiles = Profiles::default();
+    // Of Rec. ITU-T H.273, those whose light is the values to a power.
+    match info.coding_independent_code_points.map(|code| code.transfer_function) {
+        Some(4) => profiles.add_gamma(1.0 / 2.2, layout),
+        Some(5) => profiles.add_gamma(1.0 / 2.8, layout),
+        Some(8) => profiles.add_gamma(1.0, layout),
+        _ => {}
     }
-    if let Some(icc) = &info.icc_profile
-        && let Some(profile) = Profile::of_icc(icc, layout, budget)?
-    {
-        return Ok(Some(profile));
+    if let Some(icc) = &info.icc_profile {
+        profiles.add_icc(icc, layout, budget);
     }
-    let gamma = info.gama_chunk.filter(|_| info.srgb.is_none());
-    Ok(gamma
-        .and_then(|gamma| Profile::of_gamma(f64::from(gamma.into_scaled()) / 100_000.0, layout)))
+    if let Some(gamma) = info.gama_chunk.filter(|_| info.srgb.is_none()) {
+        profiles.add_gamma(f64::from(gamma.into_scaled()) / 100_000.0, layout);
+    }
+    profiles
 }
 
-/// Chunks that there are, whatever their number should be.
+/// Chunks that there are up to the end, whatever their number should be and whether
+/// their checksums are right.
 #[derive(Default)]
 struct Chunks<'a> {
+    is_animated: bool,
     controls: u64,
     profiles: u64,
     /// The first, which may stand behind the pixels.
@@ -295,13 +287,17 @@ struct Chunks<'a> {
 impl<'a> Chunks<'a> {
     fn find(bytes: &'a [u8]) -> Self {
         let mut found = Self::default();
+        let mut is_before = true;
         let mut rest = bytes.get(8..).unwrap_or(&[]);
         // Length, name, contents, checksum.
         while let Some(([a, b, c, d, name @ ..], behind)) = rest.split_first_chunk::<8>() {
             let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
             match name {
+                b"IEND" => break,
+                b"acTL" => found.is_animated = true,
                 b"fcTL" => found.controls += 1,
-                b"iCCP" => found.profiles += 1,
+                b"IDAT" => is_before = false,
+                b"iCCP" if is_before => found.profiles += 1,
                 b"eXIf" => found.exif = found.exif.or(behind.get(..length)),
                 _ => {}
             }

@@ -28,18 +28,38 @@ pub(super) enum Profile {
     Icc(Arc<Transform8BitExecutor>),
     /// A curve for each channel but alpha.
     Curve(Box<[u8; 256]>),
-    /// Too large to be read: what it shows is not known.
-    TooLarge,
+}
+
+/// The profiles that a file has. Which of several counts depends on the viewer, so each
+/// is shown.
+#[derive(Clone, Default)]
+pub(super) struct Profiles {
+    pub(super) odd: Vec<Profile>,
+    /// Why there may be another.
+    pub(super) fault: Option<Incomplete>,
+}
+
+impl Profiles {
+    pub(super) fn is_empty(&self) -> bool {
+        self.odd.is_empty() && self.fault.is_none()
+    }
+
+    pub(super) fn add_icc(&mut self, icc: &[u8], layout: Layout, budget: &Budget) {
+        match Profile::of_icc(icc, layout, budget) {
+            Ok(profile) => self.odd.extend(profile),
+            Err(reason) => self.fault = Some(reason),
+        }
+    }
+
+    pub(super) fn add_gamma(&mut self, gamma: f64, layout: Layout) {
+        self.odd.extend(Profile::of_gamma(gamma, layout));
+    }
 }
 
 impl Profile {
     /// An ICC profile (ICC.1) of pictures of this layout, if it is out of the
     /// ordinary.
-    pub(super) fn of_icc(
-        icc: &[u8],
-        layout: Layout,
-        budget: &Budget,
-    ) -> Result<Option<Self>, Incomplete> {
+    fn of_icc(icc: &[u8], layout: Layout, budget: &Budget) -> Result<Option<Self>, Incomplete> {
         let (space, from, to) = match layout {
             Layout::Luma8 => (b"GRAY", Channels::Gray, Channels::Rgb),
             Layout::LumaAlpha8 => (b"GRAY", Channels::GrayAlpha, Channels::Rgba),
@@ -50,10 +70,10 @@ impl Profile {
             return Ok(None);
         }
         if icc.len() > LARGEST {
-            return Ok(Some(Self::TooLarge));
+            return Err(Incomplete::TooMuchMemory);
         }
         // The bytes once more, and what the tables of three tags are read into.
-        let _working = budget.reserve(4 * icc.len() as u64)?;
+        let _working = budget.reserve(8 * icc.len() as u64)?;
         let read = |icc: Vec<u8>| {
             let profile = ColorProfile::new_from_slice(&icc).ok()?;
             let (screen, options) = (ColorProfile::new_srgb(), TransformOptions::default());
@@ -65,7 +85,7 @@ impl Profile {
 
     /// The `gAMA` of a PNG (third edition, 11.3.2.2) without a profile: values are
     /// light to this power.
-    pub(super) fn of_gamma(gamma: f64, layout: Layout) -> Option<Self> {
+    fn of_gamma(gamma: f64, layout: Layout) -> Option<Self> {
         if gamma <= 0.0 {
             return None;
         }
@@ -115,9 +135,6 @@ impl Profile {
         frame: &Frame<'_>,
         budget: &'b Budget,
     ) -> Result<Decoded<'b>, Incomplete> {
-        if matches!(self, Self::TooLarge) {
-            return Err(Incomplete::TooMuchMemory);
-        }
         budget.charge_frame(frame.width(), frame.height())?;
         let layout = self.shown_layout(frame.layout());
         let (from, to) = (frame.layout().channels() as u64, layout.channels() as u64);
@@ -130,7 +147,7 @@ impl Profile {
             budget.check()?;
             self.apply(values, frame.layout(), shown)?;
         }
-        Ok(Decoded { frame: frame.shown_as(layout, shown), memory, profile: None })
+        Ok(Decoded::new(frame.shown_as(layout, shown), memory))
     }
 
     fn shown_layout(&self, layout: Layout) -> Layout {
@@ -158,28 +175,30 @@ impl Profile {
                 }
                 Ok(())
             }
-            Self::TooLarge => Err(Incomplete::TooMuchMemory),
         }
     }
 }
 
-/// The profile with those tags alone that a picture is shown by, the first of each name.
+/// The profile with those tags alone that a picture is shown by, the first of each name:
+/// a table of them, and the whole profile as it was behind it, where they point.
 fn with_needed_tags(icc: &[u8]) -> Option<Vec<u8>> {
-    let mut rewritten = icc.to_vec();
-    let (head, _) = rewritten.split_first_chunk_mut::<TABLE>()?;
-    let count: &mut [u8; 4] = head.last_chunk_mut()?;
-    let listed = u32::from_be_bytes(*count) as usize;
-    let mut tags = Vec::new();
-    for tag in icc[TABLE..].as_chunks::<TAG>().0.get(..listed)? {
-        if NEEDED.iter().any(|name| tag.starts_with(name))
-            && !tags.iter().any(|t: &[u8; TAG]| t[..4] == tag[..4])
-        {
+    let count = icc.get(TABLE - 4..TABLE)?.try_into().ok()?;
+    let listed = icc[TABLE..].as_chunks::<TAG>().0.get(..u32::from_be_bytes(count) as usize)?;
+    let mut tags: Vec<[u8; TAG]> = Vec::new();
+    for tag in listed {
+        let is_needed = NEEDED.iter().any(|name| tag.starts_with(name));
+        if is_needed && tags.iter().all(|other| other[..4] != tag[..4]) {
             tags.push(*tag);
         }
     }
-    *count = (tags.len() as u32).to_be_bytes();
-    rewritten[TABLE..][..TAG * tags.len()].copy_from_slice(tags.as_flattened());
-    Some(rewritten)
+    let moved = TABLE + TAG * tags.len();
+    for tag in &mut tags {
+        let offset: &mut [u8; 4] = tag[4..].first_chunk_mut()?;
+        *offset = u32::from_be_bytes(*offset).checked_add(moved as u32)?.to_be_bytes();
+    }
+    let size = (moved + icc.len()) as u32;
+    let head = [&size.to_be_bytes(), &icc[4..TABLE - 4], &(tags.len() as u32).to_be_bytes()];
+    Some([&head.concat(), tags.as_flattened(), icc].concat())
 }
 
 fn luma([red, green, blue]: [u8; 3]) -> u32 {
@@ -206,7 +225,7 @@ const NEEDED: [&[u8]; 12] = [
 
 /// Bytes of the largest profile that is read. Those of screens and cameras have some
 /// kilobytes, and seldom a megabyte.
-pub(super) const LARGEST: usize = 4 << 20;
+const LARGEST: usize = 4 << 20;
 
 /// Pixels between two looks at the budget.
 const PIECE: usize = 1 << 18;
@@ -232,10 +251,12 @@ mod tests {
     fn a_profile_is_read_by_the_first_of_each_needed_tag() {
         let icc = profile(&[b"desc", b"A2B0", b"A2B0", b"rTRC", b"A2B0"], 300);
         let read = with_needed_tags(&icc).expect("a table");
+        assert_eq!(read[..4], (300 + 156u32).to_be_bytes());
+        assert_eq!(read[4..TABLE - 4], icc[4..TABLE - 4]);
         assert_eq!(read[TABLE - 4..][..4], [0, 0, 0, 2]);
-        assert_eq!(read[TABLE..][..TAG], *b"A2B0\x01\x01\x01\x01\x01\x01\x01\x01");
-        assert_eq!(read[TABLE + TAG..][..TAG], *b"rTRC\x03\x03\x03\x03\x03\x03\x03\x03");
-        assert_eq!(read[TABLE + 5 * TAG..], icc[TABLE + 5 * TAG..]);
+        assert_eq!(read[TABLE..][..TAG], *b"A2B0\x01\x01\x01\x9d\x01\x01\x01\x01");
+        assert_eq!(read[TABLE + TAG..][..TAG], *b"rTRC\x03\x03\x03\x9f\x03\x03\x03\x03");
+        assert_eq!(read[156..], icc);
         assert_eq!(with_needed_tags(&icc[..TABLE + 5 * TAG - 1]), None);
         assert_eq!(with_needed_tags(&icc[..TABLE - 1]), None);
     }
@@ -243,11 +264,13 @@ mod tests {
     #[test]
     fn what_a_profile_shows_that_is_too_large_is_not_known() {
         let budget = Budget::start(&Limits::default());
-        let read = |length| Profile::of_icc(&profile(&[], length), Layout::Rgb8, &budget);
-        assert!(matches!(read(LARGEST), Ok(None)));
-        let profile = read(LARGEST + 1).expect("ample memory").expect("a profile");
-        let frame = Frame::new(1, 1, Layout::Rgb8, vec![0; 3]).expect("a pixel");
-        let shown = profile.show(&frame, &budget).map(|_| ());
-        assert_eq!(shown, Err(Incomplete::TooMuchMemory));
+        let fault = |length| {
+            let mut profiles = Profiles::default();
+            profiles.add_icc(&profile(&[], length), Layout::Rgb8, &budget);
+            assert!(profiles.odd.is_empty());
+            profiles.fault
+        };
+        assert_eq!(fault(LARGEST), None);
+        assert_eq!(fault(LARGEST + 1), Some(Incomplete::TooMuchMemory));
     }
 }

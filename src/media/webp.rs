@@ -8,7 +8,7 @@
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::canvas::{Blend, Canvas, Dispose, Patch, rgba};
-use super::profile::Profile;
+use super::profile::Profiles;
 use super::reader::{Reader, fault, is_short};
 use super::{Decoded, Fault, Fidelity, Format, Frames, blank, orient, reduce};
 use crate::frame::{Frame, Layout, Orientation};
@@ -27,23 +27,32 @@ pub(super) fn open<'a>(
     let scale = if is_fast { reduce::scale(size.0, size.1) } else { 1 };
     let mut player = Player { budget, size, scale, short: container.short, canvas: None };
     // As read for the first frame of its layout: those of an animation have one.
-    let mut read: Option<(Layout, Option<Profile>)> = None;
+    let mut read: Option<(Layout, Profiles)> = None;
     let frames = std::iter::from_fn(move || {
         let picture = pictures.next()?;
-        let shown = player.show(&picture, orientation).and_then(|decoded| {
-            let Some(icc) = icc else { return Ok(decoded) };
+        let shown = player.show(&picture, orientation).map(|decoded| {
+            let Some(icc) = icc else { return decoded };
             let layout = decoded.frame.layout();
-            let profile = match read.take_if(|(of, _)| *of == layout) {
-                Some((_, profile)) => profile,
-                None => Profile::of_icc(icc, layout, budget)?,
+            let profiles = match read.take_if(|(of, _)| *of == layout) {
+                Some((_, profiles)) => profiles,
+                None => {
+                    let mut profiles = Profiles::default();
+                    profiles.add_icc(icc, layout, budget);
+                    profiles
+                }
             };
-            read = Some((layout, profile.clone()));
-            Ok(Decoded { profile, ..decoded })
+            read = Some((layout, profiles.clone()));
+            decoded.with(profiles)
         });
         Some(shown)
     });
-    let cut = container.short.then(|| Err(Incomplete::Truncated.into()));
-    Ok(Frames::new(Format::WebP, size, budget, frames.chain(cut)))
+    let fault = match (container.short, container.twice) {
+        (true, _) => Some(Incomplete::Truncated),
+        (false, true) => Some(Incomplete::Malformed),
+        (false, false) => None,
+    };
+    let end = fault.map(|reason| Err(reason.into()));
+    Ok(Frames::new(Format::WebP, size, budget, frames.chain(end)))
 }
 
 /// What the chunks say.
@@ -54,6 +63,8 @@ struct Container<'a> {
     pictures: Vec<Picture<'a>>,
     /// The file ends before its chunks do.
     short: bool,
+    /// A part came twice: the first counts here, and in some viewers another one.
+    twice: bool,
 }
 
 /// The chunks of one picture, and where an animation puts it.
@@ -79,13 +90,17 @@ impl<'a> Container<'a> {
             icc: None,
             pictures: vec![],
             short: false,
+            twice: false,
         };
         let mut chunks = Chunks { rest: bytes.get(12..).unwrap_or(&[]), short: false };
         let mut still = Parts::default();
-        for (n, (name, contents)) in chunks.by_ref().enumerate() {
-            if n.is_multiple_of(CHUNKS_AT_ONCE) {
+        let mut count = 0usize;
+        while let Some((name, contents)) = chunks.next() {
+            count += 1;
+            if count.is_multiple_of(CHUNKS_AT_ONCE) {
                 budget.check()?;
             }
+            let before = container.twice;
             match (&name, contents) {
                 (b"VP8X", _) if container.size != (0, 0) => {
                     return Err(Incomplete::Malformed.into());
@@ -97,7 +112,7 @@ impl<'a> Container<'a> {
                 // One more than the budget lets be shown says that there are too many.
                 (b"ANMF", frame) if frame.len() >= 16 => {
                     if container.pictures.len() as u64 <= budget.most_frames() {
-                        container.pictures.extend(Picture::of_frame(frame)?);
+                        container.pictures.extend(Picture::of_frame(frame, &mut container.twice)?);
                     }
                 }
                 (b"EXIF", block) if orientation.is_none() => {
@@ -105,11 +120,15 @@ impl<'a> Container<'a> {
                     orientation = Some(orient::from_exif(block));
                 }
                 (b"ICCP", profile) if container.icc.is_none() => container.icc = Some(profile),
-                _ => still.add(name, contents),
+                _ => container.twice |= still.add(name, contents),
+            }
+            // Readers stop where the RIFF header says.
+            if bytes.len() - chunks.rest.len() > riff_length(bytes) {
+                container.twice = before;
             }
         }
         container.orientation = orientation.unwrap_or_default();
-        container.short = chunks.short || is_cut(bytes);
+        container.short = chunks.short || bytes.len() < riff_length(bytes) - 1;
         // Which of the two a viewer shows depends on a flag and on the viewer.
         container.pictures.extend(still.picture(None)?);
         match container.pictures.first() {
@@ -135,7 +154,7 @@ impl<'a> Container<'a> {
 impl<'a> Picture<'a> {
     /// An `ANMF` chunk: x/2, y/2, width - 1, height - 1 and the duration in 24
     /// bits each, flags, and the picture's chunks.
-    fn of_frame(chunk: &'a [u8]) -> Result<Option<Self>, Fault> {
+    fn of_frame(chunk: &'a [u8], twice: &mut bool) -> Result<Option<Self>, Fault> {
         let number = |at: usize| u24(chunk[at], chunk[at + 1], chunk[at + 2]);
         let flags = chunk[15];
         let patch = Patch {
@@ -148,7 +167,7 @@ impl<'a> Picture<'a> {
         };
         let mut parts = Parts::default();
         for (name, contents) in (Chunks { rest: &chunk[16..], short: false }) {
-            parts.add(name, contents);
+            *twice |= parts.add(name, contents);
         }
         parts.picture(Some(patch))
     }
@@ -199,25 +218,27 @@ impl<'a> Picture<'a> {
 struct Parts<'a> {
     alpha: Option<&'a [u8]>,
     image: Option<Image<'a>>,
-    /// One part came twice: which of them counts depends on the viewer.
-    twice: bool,
 }
 
 impl<'a> Parts<'a> {
-    fn add(&mut self, name: [u8; 4], contents: &'a [u8]) {
-        let before = match &name {
-            b"ALPH" => self.alpha.replace(contents).is_some(),
-            b"VP8 " => self.image.replace(Image::Lossy(contents)).is_some(),
-            b"VP8L" => self.image.replace(Image::Lossless(contents)).is_some(),
-            _ => false,
+    /// Says whether there was one before.
+    fn add(&mut self, name: [u8; 4], contents: &'a [u8]) -> bool {
+        let image = match &name {
+            b"ALPH" if self.alpha.is_some() => return true,
+            b"ALPH" => {
+                self.alpha = Some(contents);
+                return false;
+            }
+            b"VP8 " => Image::Lossy(contents),
+            b"VP8L" => Image::Lossless(contents),
+            _ => return false,
         };
-        self.twice |= before;
+        let is_second = self.image.is_some();
+        self.image = self.image.or(Some(image));
+        is_second
     }
 
     fn picture(self, patch: Option<Patch>) -> Result<Option<Picture<'a>>, Fault> {
-        if self.twice {
-            return Err(Incomplete::Malformed.into());
-        }
         let Some(image) = self.image else { return Ok(None) };
         let size = match image {
             // RFC 6386, 9.1: 14 bits a side, and two for a scale nobody applies.
@@ -262,10 +283,10 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// Whether the RIFF header speaks of more bytes than there are.
-fn is_cut(bytes: &[u8]) -> bool {
+/// The file's length, padding included, as the RIFF header has it.
+fn riff_length(bytes: &[u8]) -> usize {
     let size = bytes.get(4..8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
-    bytes.len() < 8 || u64::from(size) > bytes.len() as u64 - 8
+    (size as usize).saturating_add(9) & !1
 }
 
 fn u24(a: u8, b: u8, c: u8) -> u32 {
@@ -293,7 +314,7 @@ impl<'a> Player<'a> {
             let (layout, buffer, memory) = self.decode(picture)?;
             let frame = Frame::new(width, height, layout, buffer);
             let frame = frame.map_err(|_| Incomplete::Malformed)?.with_orientation(orientation);
-            return Ok(Decoded { frame, memory, profile: None });
+            return Ok(Decoded::new(frame, memory));
         };
         if self.canvas.is_none() {
             self.canvas = Some(Canvas::new(width, height, self.scale, self.budget)?);
@@ -312,7 +333,7 @@ impl<'a> Player<'a> {
         }
         let (frame, memory) = canvas.show()?;
         let frame = frame.with_orientation(orientation);
-        Ok(Decoded { frame, memory, profile: None })
+        Ok(Decoded::new(frame, memory))
     }
 
     fn decode(&self, picture: &Picture<'_>) -> Result<(Layout, Vec<u8>, Reserved<'a>), Fault> {

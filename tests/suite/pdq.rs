@@ -121,9 +121,10 @@ fn a_profile_out_of_the_ordinary_shows_a_second_picture() {
     for row in crate::table(folder.join("profiles.csv")) {
         let name = &row["file"];
         let frames = hashes(&folder.join(name));
-        assert_eq!(frames.len(), 2, "{name}");
+        let profiles = if name.contains("behind-a-code-point") { 2 } else { 1 };
+        assert_eq!(frames.len(), 1 + profiles, "{name}");
         let expected = hash(&row["pdq"]);
-        let [(shown, quality), _] = frames[1];
+        let [(shown, quality), _] = frames[profiles];
         let most: u32 = row["max_distance"].parse().expect("a number");
         assert!(shown.distance(&expected) <= most, "{name}: {}", shown.distance(&expected));
         assert_eq!(quality.to_string(), row["quality"], "{name}");

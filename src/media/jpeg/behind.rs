@@ -42,22 +42,37 @@ pub(super) fn picture<'a>(
 
 /// The kind of film among `bytes`: it begins with a box of an ISO base media file (ISO
 /// 14496-12, section 4.2), as motion photos have it, or with EBML's header (RFC 8794).
-pub(super) fn film(bytes: &[u8]) -> Option<Unsupported> {
-    let boxes = BOXES.iter().filter_map(|name| {
-        // A length that fits, or 1 where a longer one follows the name.
-        let begins = |&at: &usize| {
-            let size = at.checked_sub(4).and_then(|from| bytes[from..].first_chunk::<4>());
-            let size = size.map_or(0, |size| u32::from_be_bytes(*size) as usize);
-            size == 1 || (8..=bytes.len() - at + 4).contains(&size)
-        };
-        memmem::find_iter(bytes, *name).find(begins).map(|at| at - 4)
-    });
-    let ebml = memmem::find(bytes, b"\x1a\x45\xdf\xa3");
-    let film = &bytes[boxes.chain(ebml).min()?..];
-    match sniff(film) {
-        Err(Fault::Unsupported(film)) if film.class != "other" => Some(film),
-        _ => Some(Unsupported { class: "video", kind: "unknown" }),
+pub(super) fn film(bytes: &[u8], budget: &Budget) -> Result<Option<Unsupported>, Incomplete> {
+    // A length that fits, or 1 where a longer one follows the name.
+    let is_box = |at: usize| {
+        let size = at.checked_sub(4).and_then(|from| bytes[from..].first_chunk::<4>());
+        let size = size.map_or(0, |size| u32::from_be_bytes(*size) as usize);
+        size == 1 || (8..=bytes.len() - at + 4).contains(&size)
+    };
+    let is_ebml = |at: usize| {
+        let head = &bytes[at..bytes.len().min(at + 64)];
+        [&b"webm"[..], b"matroska"].iter().any(|name| memmem::find(head, name).is_some())
+    };
+    let mut first: Option<usize> = None;
+    for name in BOXES.into_iter().chain([EBML]) {
+        for (n, at) in memmem::find_iter(bytes, name).enumerate() {
+            if n % AT_ONCE == AT_ONCE - 1 {
+                budget.check()?;
+            }
+            let start = match name {
+                EBML if is_ebml(at) => at,
+                EBML => continue,
+                _ if is_box(at) => at - 4,
+                _ => continue,
+            };
+            first = Some(first.map_or(start, |first| first.min(start)));
+            break;
+        }
     }
+    Ok(first.map(|first| match sniff(&bytes[first..]) {
+        Err(Fault::Unsupported(film)) if film.class != "other" => film,
+        _ => Unsupported { class: "video", kind: "unknown" },
+    }))
 }
 
 /// Whether a second segment follows the first, which chance does not make.
@@ -67,7 +82,13 @@ fn is_start(bytes: &[u8], at: usize) -> bool {
 }
 
 /// Boxes that a film begins with.
-const BOXES: [&[u8; 4]; 4] = [b"ftyp", b"moov", b"mdat", b"wide"];
+const BOXES: [&[u8]; 4] = [b"ftyp", b"moov", b"mdat", b"wide"];
+
+/// EBML's header, by the number of its element.
+const EBML: &[u8] = b"\x1a\x45\xdf\xa3";
+
+/// Names between two looks at the budget.
+const AT_ONCE: usize = 1 << 14;
 
 /// SOI, and the first byte of the next marker.
 const START: &[u8] = b"\xff\xd8\xff";

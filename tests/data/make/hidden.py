@@ -107,7 +107,8 @@ def write(hidden):
 
     # A frame beside the screen, which some viewers widen.
     buffer = io.BytesIO()
-    plain.quantize(4).save(buffer, "GIF", save_all=True, append_images=[card.quantize(32)], disposal=0)
+    frames = [Image.new("RGB", (SIZE, SIZE), "orange").quantize(4), card.quantize(32)]
+    plain.quantize(4).save(buffer, "GIF", save_all=True, append_images=frames, disposal=0)
     data = bytearray(buffer.getvalue())
     second = data.index(b"\x2c", data.index(b"\x2c") + 10)
     while data[second + 5 : second + 9] != struct.pack("<HH", SIZE, SIZE):

@@ -79,6 +79,9 @@ def write(folder):
     gamma(folder / "gamma-behind-junk.png", 1.0)
     light(picture).save(folder / "linear-code-point.png")
     insert(folder / "linear-code-point.png", b"cICP", bytes([1, 8, 0, 1]))
+    # One that few viewers know in front of one that all know.
+    inverted(grey).convert("RGB").save(folder / "inverted-behind-a-code-point.png", icc_profile=negative)
+    insert(folder / "inverted-behind-a-code-point.png", b"cICP", bytes([1, 8, 0, 1]))
     # A text that is broken keeps nobody from showing the curves.
     spoilt = negative.replace(b"desc\0\0\0\0", b"odd!\0\0\0\0")
     inverted(picture).save(folder / "inverted-with-a-broken-text.jpg", quality=85, icc_profile=spoilt)
@@ -123,7 +126,7 @@ def shown(path):
         data = path.read_bytes()
         at, length = struct.unpack("<II", data[14 + 112 : 14 + 120])
         profile = data[14 + at :][:length]
-    if "code-point" in path.name:
+    if path.name == "linear-code-point.png":
         values = np.asarray(image, float) / 255
         values = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
         return Image.fromarray((values * 255).round().astype("uint8"))
