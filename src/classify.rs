@@ -22,6 +22,7 @@ pub mod model;
 mod convnet;
 mod graph;
 mod onnx;
+mod shapes;
 
 pub use input::Tensor;
 use model::{Description, Golden};

@@ -13,8 +13,8 @@ use super::ModelError;
 /// the disk: loops, operations that make large tensors of small numbers, graphs in
 /// graphs, functions, operations of other domains, weights that the file does not hold.
 ///
-/// Operations of the list can still multiply what they are given, so a model is to be
-/// trusted all the same.
+/// Operations of the list can still multiply what they are given: what they make of the
+/// input's shape is for [`shapes`](super::shapes) to bound.
 pub(super) fn check(onnx: &[u8]) -> Result<(), ModelError> {
     if onnx.len() > MOST_BYTES {
         return Err(ModelError::Refused("it is larger than 128 MiB"));
@@ -39,7 +39,7 @@ const MOST_OPERATIONS: u32 = 10_000;
 const MOST_PARTS: u32 = 1_000_000;
 
 /// Dimensions of a tensor.
-const HIGHEST_RANK: u64 = 8;
+pub(super) const HIGHEST_RANK: u64 = 8;
 
 /// What runs once and makes of its inputs something of about their size.
 const OPERATIONS: [&str; 48] = [
@@ -202,35 +202,51 @@ impl File {
     /// Calls `look` with the number and the value of each field of a message.
     fn each(
         &mut self,
-        mut message: &[u8],
+        message: &[u8],
         mut look: impl FnMut(&mut Self, u64, Value<'_>) -> Checked,
     ) -> Checked {
-        while !message.is_empty() {
+        for field in Fields(message) {
             self.parts += 1;
             if self.parts > MOST_PARTS {
                 return Err("it has too many parts");
             }
-            let tag = varint(&mut message)?;
-            let value = match tag & 7 {
-                0 => Value::Number(varint(&mut message)?),
-                1 => Value::Bytes(take(&mut message, 8)?),
-                2 => {
-                    let length = varint(&mut message)?;
-                    Value::Bytes(take(&mut message, length)?)
-                }
-                5 => Value::Bytes(take(&mut message, 4)?),
-                _ => return Err(BROKEN),
-            };
-            look(self, tag >> 3, value)?;
+            let (number, value) = field?;
+            look(self, number, value)?;
         }
         Ok(())
     }
 }
 
-/// A number, or the bytes of a text, a message or a list.
-enum Value<'m> {
+/// The fields of a message, number and value, in the order of the file.
+pub(super) struct Fields<'m>(pub(super) &'m [u8]);
+
+impl<'m> Iterator for Fields<'m> {
+    type Item = Result<(u64, Value<'m>), &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.0.is_empty()).then(|| {
+            let tag = varint(&mut self.0)?;
+            let value = match tag & 7 {
+                0 => Value::Number(varint(&mut self.0)?),
+                1 => Value::Fixed(take(&mut self.0, 8)?),
+                2 => {
+                    let length = varint(&mut self.0)?;
+                    Value::Bytes(take(&mut self.0, length)?)
+                }
+                5 => Value::Fixed(take(&mut self.0, 4)?),
+                _ => return Err(BROKEN),
+            };
+            Ok((tag >> 3, value))
+        })
+    }
+}
+
+/// A number, the bytes of a text, a message or a list, or those of a number with a
+/// fixed length.
+pub(super) enum Value<'m> {
     Number(u64),
     Bytes(&'m [u8]),
+    Fixed(&'m [u8]),
 }
 
 fn take<'m>(message: &mut &'m [u8], length: u64) -> Result<&'m [u8], &'static str> {
@@ -241,7 +257,7 @@ fn take<'m>(message: &mut &'m [u8], length: u64) -> Result<&'m [u8], &'static st
 }
 
 /// Seven bits a byte, the lowest first.
-fn varint(message: &mut &[u8]) -> Result<u64, &'static str> {
+pub(super) fn varint(message: &mut &[u8]) -> Result<u64, &'static str> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = message.split_first().ok_or(BROKEN)?;
@@ -254,7 +270,7 @@ fn varint(message: &mut &[u8]) -> Result<u64, &'static str> {
     Err(BROKEN)
 }
 
-const BROKEN: &str = "it is not an ONNX file";
+pub(super) const BROKEN: &str = "it is not an ONNX file";
 const OPERATION: &str = "it has an operation that presend does not let run";
 const OUTSIDE: &str = "it keeps weights in another file";
-const UNKNOWN: &str = "it has a part that presend does not let run";
+pub(super) const UNKNOWN: &str = "it has a part that presend does not let run";

@@ -10,7 +10,7 @@ use super::convnet::Convnet;
 use super::input::Tensor;
 #[cfg(feature = "embedded")]
 use super::model::Description;
-use super::{Kind, Model, ModelError, Runtime, graph};
+use super::{Kind, Model, ModelError, Runtime, graph, shapes};
 
 /// A loaded model.
 pub(super) trait Session: Send + Sync {
@@ -20,6 +20,7 @@ pub(super) trait Session: Send + Sync {
 
 pub(super) fn open(model: &Model, runtime: &Runtime) -> Result<Box<dyn Session>, ModelError> {
     graph::check(model.onnx())?;
+    shapes::check(model.onnx(), model.description())?;
     match &runtime.kind {
         Kind::Embedded => embedded::open(model, runtime.threads),
         Kind::OnnxRuntime(library) => library::open(model, library, runtime.threads),
