@@ -39,12 +39,12 @@ pub(super) fn check(onnx: &[u8], description: &Description) -> Result<(), ModelE
 }
 
 /// Weights, all that operations make, and what the hungriest of them needs beside:
-/// 512 MiB. The models of the repository need a fifth at most. A runtime frees most
+/// 512 MiB. The models of the repository need less than a quarter. A runtime frees most
 /// tensors before it makes the last ones, in an order of its own.
 const MOST_BYTES: u64 = 512 << 20;
 
-/// Multiplications, and numbers read, for a picture: twice those of the largest
-/// classifiers of a few years ago, a hundred times those of a MobileNet.
+/// Multiplications, and numbers read, for a picture: more than the largest of the usual
+/// classifiers needs, and forty times what a MobileNet does.
 const MOST_WORK: u64 = 25_000_000_000;
 
 /// Names of tensors: several for each of the most operations.
@@ -312,3 +312,6 @@ const OLD: &str = "it is of a version of ONNX before 7: export it anew";
 const UNNAMED: &str = "a tensor has no name";
 const DECLARED: &str = "it declares another shape than a tensor has: \
     export it with the shape of the description";
+
+#[cfg(test)]
+mod tests;
