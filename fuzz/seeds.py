@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import png
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 HERE = Path(__file__).parent
@@ -25,7 +26,7 @@ def main():
     animated = {f"{kind}-animated": pictures[kind]["animated"] for kind in ("gif", "png", "webp")}
     clear = {"png-alpha": pictures["png"]["rgba16"], "jpeg-cut": pictures["jpeg"]["cut"]}
     targets = pictures | {"sniff": first | others(), "scan": first | animated | clear | {"text": b"hello"}}
-    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "editions": editions(), "delta": deltas(), "manifest": manifests(), "metadata": metadata(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models()}
+    targets |= {"lane": lanes(), "pdq": pdqs(), "list": lists(), "editions": editions(), "delta": deltas(), "manifest": manifests(), "metadata": metadata(), "policy": policies(), "feed": feeds(), "ingest": ingests(), "model": models(), "onnx": graphs()}
     for target, files in targets.items():
         assert len(files) <= 16 and all(len(data) <= 4096 for data in files.values()), target
         folder = HERE / "corpus" / target
@@ -340,6 +341,59 @@ def models():
         "two-labels": text.replace(b', "blue"]', b"]"),
         "path-escape": text.replace(b'"model.onnx"', b'"../model.onnx"'),
         "cut": text[: len(text) // 2],
+    }
+
+
+def graph(nodes, **weights):
+    """From the picture of the smallest model to its logits."""
+    made = [helper.make_node(operation, inputs.split(), outputs.split(), **attributes) for operation, inputs, outputs, attributes in nodes]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    types = [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides) for name, sides in (("picture", [1, 3, 8, 8]), ("logits", [1, 3]))]
+    whole = helper.make_graph(made, "g", types[:1], types[1:], tensors)
+    return helper.make_model(whole, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+
+
+def graphs():
+    def floats(*sides):
+        return np.zeros(sides, np.float32)
+
+    mean = [("GlobalAveragePool", "b", "m", {}), ("Flatten", "m", "logits", {})]
+    joined = [("Concat", f"{n} {n}".replace("n0", "picture"), f"n{k + 1}", {"axis": k % 4}) for k in range(30) for n in [f"n{k}"]]
+    steps = {"starts": [1, -1], "ends": [-1, -9], "axes": [2, 3], "steps": [2, -1]}
+    return {
+        "mean-colour": (MEAN_COLOUR / "model.onnx").read_bytes(),
+        "squared": graph([
+            ("Reshape", "picture column", "a", {}), ("Reshape", "picture row", "b", {}), ("MatMul", "a b", "c", {}),
+            ("Reshape", "c column", "d", {}), ("Reshape", "c row", "e", {}), ("MatMul", "d e", "f", {}),
+            ("ReduceMax", "f axes", "g", {"keepdims": 0}), ("GlobalAveragePool", "picture", "m", {}), ("Flatten", "m", "h", {}),
+            ("Add", "h g", "logits", {})], column=[-1, 1], row=[1, -1], axes=[0, 1]),
+        "joined": graph(joined + [("ReduceMax", "n30", "logits", {})]),
+        "attention": graph([
+            ("Shape", "picture", "s", {}), ("Gather", "s two", "h", {}), ("Mul", "h h", "hw", {}), ("Unsqueeze", "hw zero", "n", {}),
+            ("Concat", "first n", "t", {"axis": 0}), ("Reshape", "picture t", "r", {}), ("Transpose", "r", "q", {"perm": [0, 2, 1]}),
+            ("MatMul", "q r", "w", {}), ("Softmax", "w", "p", {"axis": -1}), ("MatMul", "p q", "o", {}),
+            ("LayerNormalization", "o scale", "l", {}), ("ReduceMean", "l one", "logits", {"keepdims": 0})],
+            two=np.int64(2), zero=[0], one=[1], first=[1, 3], scale=floats(3)),
+        "windows": graph([
+            ("Conv", "picture w", "a", {"auto_pad": "SAME_UPPER", "strides": [2, 1], "group": 3}),
+            ("MaxPool", "a", "c", {"kernel_shape": [2, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [0, 1, 0, 1]}),
+            ("Conv", "c v bias", "b", {"dilations": [1, 2], "pads": [1, 2, 1, 2], "kernel_shape": [3, 3]}), *mean],
+            w=floats(6, 1, 3, 3), v=floats(3, 6, 3, 3), bias=floats(3)),
+        "margins": graph([("AveragePool", "picture", "b", {"kernel_shape": [1, 1], "pads": [2**30] * 4}), *mean]),
+        "levels": graph([
+            ("DequantizeLinear", "levels scale zero", "w", {"axis": 0}), ("Conv", "picture w", "a", {}), ("Clip", "a low", "b", {}), *mean],
+            levels=np.zeros((3, 3, 1, 1), np.uint8), scale=floats(3), zero=np.zeros(3, np.uint8), low=np.float32(0)),
+        "slices": graph([
+            ("Slice", "picture starts ends axes steps", "a", {}), ("Split", "a", "c d", {"axis": 3, "num_outputs": 2}),
+            ("Gather", "c places", "e", {"axis": 3}), ("Squeeze", "e", "f", {}), ("Unsqueeze", "f zero", "b", {}), *mean],
+            places=[0, -1, 1], zero=[0], **steps),
+        "constants": graph([
+            ("Constant", "", "s", {"value_ints": [1, 3, -1, 4]}), ("Constant", "", "f", {"value_float": 0.5}),
+            ("Cast", "s", "i", {"to": TensorProto.INT32}), ("Cast", "i", "t", {"to": TensorProto.INT64}), ("Reshape", "picture t", "a", {}),
+            ("Pow", "a f", "c", {}), ("Dropout", "c", "b mask", {}), *mean]),
+        "out-of-order": graph(mean + [("Relu", "picture", "b", {})]),
+        "declared-otherwise": graph([("Relu", "picture", "logits", {})]),
+        "half": graph(joined)[:300],
     }
 
 

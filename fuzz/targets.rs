@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use ed25519_dalek::{Signer, SigningKey};
+use presend::classify::ModelError;
 use presend::frame::{Background, Frame, Layout, Orientation};
 use presend::hash::pdq::Pdq;
 use presend::hash::views::{Dihedral, Variant, View};
@@ -29,7 +30,7 @@ use presend::publish::{self, BuildError, Feed, Parameters, Row};
 use presend::update::tuf::{Repository, Role, TargetName, Trusted};
 use presend::update::{FetchError, Transport};
 use presend::verdict::{Finding, Match, Part, Verdict};
-use presend::{CancelToken, Model, Scanner};
+use presend::{CancelToken, Classifier, Model, Runtime, Scanner};
 use serde_json::{Value, json};
 
 /// JPEG files, frame by frame.
@@ -396,7 +397,6 @@ pub fn policy(bytes: &[u8]) {
 }
 
 /// `model.toml`: a usable description makes a tensor of its shape of any frame.
-/// The ONNX file is not fuzzed: a model is trusted as code is.
 pub fn model(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Ok(model) = Model::new(text, MEAN_COLOUR, [DUSK]) else { return };
@@ -407,6 +407,21 @@ pub fn model(bytes: &[u8]) {
     let Ok(tensor) = input.prepare(&frame, Background::White, &budget) else { return };
     assert_eq!(tensor.shape(), input.shape);
     assert_eq!(tensor.values().len(), input.shape.iter().product::<usize>());
+}
+
+/// ONNX files, up to where a runtime would see them: one that passes is as good as
+/// refused here, for its runtime is not there.
+pub fn onnx(bytes: &[u8]) {
+    let digest = blake3::hash(bytes).to_hex();
+    let before = blake3::hash(MEAN_COLOUR).to_hex();
+    let text = DESCRIBED.replace(before.as_str(), digest.as_str());
+    let model = Model::new(&text, bytes.to_vec(), [DUSK]).expect("a description that is used");
+    let runtime = Runtime::onnx_runtime("no-such-library");
+    match Classifier::open(&model, &runtime).expect_err("no runtime") {
+        ModelError::Refused(reason) => assert!(reason.len() > 8),
+        ModelError::Unusable(_) | ModelError::Runtime(_) | ModelError::NotBuilt { .. } => {}
+        error => panic!("{error}"),
+    }
 }
 
 /// Feeds: each row is counted once, and the list that is built holds them all.
@@ -625,5 +640,6 @@ fn limits() -> Limits {
 }
 
 const MEAN_COLOUR: &[u8] = include_bytes!("../tests/data/models/mean-colour-1/model.onnx");
+const DESCRIBED: &str = include_str!("../tests/data/models/mean-colour-1/model.toml");
 const DUSK: &[u8] = include_bytes!("../tests/data/models/mean-colour-1/dusk.png");
 const DEMO: &[u8] = include_bytes!("../hashlists/demo/demo.presend");

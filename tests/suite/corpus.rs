@@ -23,7 +23,7 @@ macro_rules! replayed {
     };
 }
 
-replayed! { jpeg lane png gif webp bmp pdq sniff scan list editions delta manifest metadata policy feed ingest model }
+replayed! { jpeg lane png gif webp bmp pdq sniff scan list editions delta manifest metadata policy feed ingest model onnx }
 
 #[test]
 fn no_target_is_left_out() {

@@ -1,7 +1,7 @@
 //! What each operation makes of the shapes that it is given, by the ONNX specification.
 //!
-//! Where runtimes differ, or a shape does not fit, there is an error: that file would
-//! not run on one of them either.
+//! Where a shape does not fit there is an error, as runtimes have one, and where it would
+//! not be the same on all of them.
 
 use super::node::{Attribute, Node};
 use super::weights::{Kind, Weights, within};
@@ -177,6 +177,13 @@ fn several(node: &Node<'_>, given: &Given<'_>) -> Checked<Made> {
 }
 
 fn binary(operation: &str, [a, b]: [&Tensor; 2]) -> Checked<Tensor> {
+    // Some runtimes leave out what is a single number, and its dimensions with it.
+    let is_wrapped = |one: &Tensor, other: &Tensor| {
+        one.shape.numbers() == 1 && one.shape.len() > other.shape.len()
+    };
+    if is_wrapped(a, b) || is_wrapped(b, a) {
+        return Err(UNSURE);
+    }
     let made = Tensor::new(Shape::of(&broadcast(&a.shape, &b.shape)?)?, a.width.max(b.width));
     if made.shape.contains(&0) {
         return Err(UNFIT);
@@ -185,20 +192,29 @@ fn binary(operation: &str, [a, b]: [&Tensor; 2]) -> Checked<Tensor> {
     if made.shape.len() > 1 || made.shape.numbers() > MOST_INTEGERS as u64 {
         return Ok(made);
     }
-    let of = |a: i64, b: i64| {
-        let whole = fits(&a) && fits(&b);
-        let number = match operation {
-            "Add" => a.checked_add(b),
-            "Sub" => a.checked_sub(b),
-            "Mul" => a.checked_mul(b),
-            "Div" if a >= 0 && b > 0 => Some(a / b),
-            _ => None,
-        };
-        number.filter(|number| whole && fits(number))
-    };
-    let numbers = 0..made.shape.numbers() as usize;
     let at = |list: &[i64], n: usize| list.get(if list.len() == 1 { 0 } else { n }).copied();
-    let integers = numbers.map(|n| of(at(left, n)?, at(right, n)?)).collect();
+    let mut integers = Some(Vec::new());
+    for n in 0..made.shape.numbers() as usize {
+        let (a, b) = (at(left, n).ok_or(UNFIT)?, at(right, n).ok_or(UNFIT)?);
+        let number = match operation {
+            "Add" => a + b,
+            "Sub" => a - b,
+            // Of 32 bits each.
+            "Mul" => a * b,
+            "Div" if a >= 0 && b > 0 => a / b,
+            "Div" if b == 0 => return Err(UNFIT),
+            _ => {
+                integers = None;
+                continue;
+            }
+        };
+        if ![a, b, number].iter().all(fits) {
+            return Err(UNSURE);
+        }
+        if let Some(integers) = &mut integers {
+            integers.push(number);
+        }
+    }
     Ok(Tensor { integers, ..made })
 }
 
@@ -351,6 +367,8 @@ fn slice(node: &Node<'_>, given: &Given<'_>) -> Checked<Tensor> {
         let from_end = |place: i64| if place < 0 { place + side } else { place };
         let (start, end) = match step {
             1.. => (from_end(start).clamp(0, side), from_end(end).clamp(0, side)),
+            // Before the first number there is nothing, or the first one.
+            ..0 if from_end(start) < 0 => return Err(UNSURE),
             ..0 => (from_end(start).clamp(0, side - 1), from_end(end).clamp(-1, side - 1)),
             0 => return Err(UNFIT),
         };
@@ -522,14 +540,15 @@ fn product_of([a, b]: [&Tensor; 2]) -> Checked<Made> {
     };
     let (right, known, columns): (&[u64], _, _) = match &*b.shape {
         [] => return Err(UNFIT),
-        &[inner] => (&[], inner, None),
-        [right @ .., inner, columns] => (right, *inner, Some(*columns)),
+        // Some runtimes leave a side of length 1.
+        [_] => return Err(UNSURE),
+        [right @ .., inner, columns] => (right, *inner, *columns),
     };
     if inner != known {
         return Err(UNFIT);
     }
     let mut sides = broadcast(left, right)?;
-    sides.extend(rows.into_iter().chain(columns));
+    sides.extend(rows.into_iter().chain([columns]));
     let tensor = Tensor { width: a.width.max(b.width), ..a.shaped(&sides)? };
     let work = tensor.shape.numbers().saturating_mul(inner);
     Ok(Made { work, ..tensor.into() })

@@ -261,6 +261,17 @@ fn sizes_that_nobody_can_tell_are_refused() {
     refused(model().with("AveragePool", &["x"], &["y"], &up), unsure);
     let parts = ["y", "z", "a", "b", "c"];
     refused(model().with("Split", &["x"], &parts, &[("axis", One(2))]), unsure);
+    // Where some runtimes keep or drop sides of length 1.
+    let one = || model().floats("one", &[1, 1, 1, 1]).floats("list", &[64]);
+    for operation in ["Add", "Sub", "Mul", "Div", "Pow"] {
+        refused(one().node(operation, &["list", "one"], &["y"]), unsure);
+        refused(one().node(operation, &["one", "list"], &["y"]), unsure);
+    }
+    let back = model().integers("from", &[-65]).integers("to", &[-99]).integers("axis", &[2]);
+    let back = back.integers("step", &[-1]);
+    refused(back.node("Slice", &["x", "from", "to", "axis", "step"], &["y"]), unsure);
+    refused(one().node("MatMul", &["x", "list"], &["y"]), unsure);
+    makes(one().node("MatMul", &["list", "x"], &["y"]), &[1, 3, 64]);
     let both = [("auto_pad", Text("SAME_UPPER")), ("pads", Many(&[1, 1, 1, 1]))];
     let onnx = model().floats("w", &[4, 3, 3, 3]);
     refused(onnx.with("Conv", &["x", "w"], &["y"], &both), unsure);

@@ -75,7 +75,6 @@ def operations():
         yield name, [ints(2)], {}
     yield "GlobalAveragePool", [], {}
     yield "GlobalMaxPool", [], {}
-    yield "MatMul", [floats(9)], {}
     yield "MatMul", [floats(5, 1, 9, 4)], {}
     yield from windows()
 
@@ -109,7 +108,6 @@ def graph():
     [one] = node("Constant", [], value_int=1)
     [few] = node("Constant", [], value_ints=[2, 1, 0])
     node("MatMul", [floats(7), "picture"])
-    node("MatMul", [floats(4), floats(4)])
     flat = node("Flatten", ["picture"])
     node("Gemm", flat + [floats(189, 5), floats(5)])
     node("Gemm", flat + [floats(5, 189)], transB=1)
@@ -128,11 +126,12 @@ def graph():
     [alone] = node("Unsqueeze", [side, ints(0)])
     node("Squeeze", [alone])
     [rest] = node("Slice", [shape, ints(-1), ints(-5), ints(0), ints(-1)])
-    [product] = node("Mul", [side, ints(3)])
-    [third] = node("Div", [product, ints(9)])
+    [product] = node("Mul", [side, np.array(3)])
+    [third] = node("Div", [product, np.array(3)])
     [most] = node("Sub", [sides, ints(1)])
     [more] = node("Add", [most, ints(1)])
-    [wanted] = node("Concat", [third, alone, ints(-1)], axis=0)
+    [first] = node("Unsqueeze", [third, ints(0)])
+    [wanted] = node("Concat", [first, alone, ints(-1)], axis=0)
     [cast] = node("Cast", [wanted], to=TensorProto.INT64)
     [same] = node("Identity", [cast])
     node("Reshape", ["picture", same])
