@@ -375,13 +375,13 @@ def graphs():
             ("LayerNormalization", "o scale", "l", {}), ("ReduceMean", "l one", "logits", {"keepdims": 0})],
             two=np.int64(2), zero=[0], one=[1], first=[1, 3], scale=floats(3)),
         "windows": graph([
-            ("Conv", "picture w", "a", {"auto_pad": "SAME_UPPER", "strides": [2, 1], "group": 3}),
+            ("Conv", "picture w", "a", {"auto_pad": "SAME_UPPER", "kernel_shape": [3, 3], "strides": [2, 1], "group": 3}),
             ("MaxPool", "a", "c", {"kernel_shape": [2, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [0, 1, 0, 1]}),
             ("Conv", "c v bias", "b", {"dilations": [1, 2], "pads": [1, 2, 1, 2], "kernel_shape": [3, 3]}), *mean],
             w=floats(6, 1, 3, 3), v=floats(3, 6, 3, 3), bias=floats(3)),
         "margins": graph([("AveragePool", "picture", "b", {"kernel_shape": [1, 1], "pads": [2**30] * 4}), *mean]),
         "levels": graph([
-            ("DequantizeLinear", "levels scale zero", "w", {"axis": 0}), ("Conv", "picture w", "a", {}), ("Clip", "a low", "b", {}), *mean],
+            ("DequantizeLinear", "levels scale zero", "w", {"axis": 0}), ("Conv", "picture w", "a", {"kernel_shape": [1, 1]}), ("Clip", "a low", "b", {}), *mean],
             levels=np.zeros((3, 3, 1, 1), np.uint8), scale=floats(3), zero=np.zeros(3, np.uint8), low=np.float32(0)),
         "slices": graph([
             ("Slice", "picture starts ends axes steps", "a", {}), ("Split", "a", "c d", {"axis": 3, "num_outputs": 2}),
@@ -390,7 +390,7 @@ def graphs():
         "constants": graph([
             ("Constant", "", "s", {"value_ints": [1, 3, -1, 4]}), ("Constant", "", "f", {"value_float": 0.5}),
             ("Cast", "s", "i", {"to": TensorProto.INT32}), ("Cast", "i", "t", {"to": TensorProto.INT64}), ("Reshape", "picture t", "a", {}),
-            ("Pow", "a f", "c", {}), ("Dropout", "c", "b mask", {}), *mean]),
+            ("Mul", "a f", "c", {}), ("Relu", "c", "b", {}), *mean]),
         "out-of-order": graph(mean + [("Relu", "picture", "b", {})]),
         "declared-otherwise": graph([("Relu", "picture", "logits", {})]),
         "half": graph(joined)[:300],

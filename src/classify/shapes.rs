@@ -22,7 +22,7 @@ mod node;
 mod weights;
 
 /// Refuses a file, of which [`graph::check`](super::graph::check) found nothing amiss,
-/// that would take more than [`MOST_BYTES`] or [`MOST_WORK`], or of which nobody can
+/// that would take more than [`MOST_MEMORY`] or [`MOST_WORK`], or of which nobody can
 /// tell.
 pub(super) fn check(onnx: &[u8], description: &Description) -> Result<(), ModelError> {
     let Description { input, output, .. } = description;
@@ -41,7 +41,7 @@ pub(super) fn check(onnx: &[u8], description: &Description) -> Result<(), ModelE
 /// Weights, all that operations make, and what the hungriest of them needs beside:
 /// 512 MiB. The models of the repository need less than a quarter. A runtime frees most
 /// tensors before it makes the last ones, in an order of its own.
-const MOST_BYTES: u64 = 512 << 20;
+const MOST_MEMORY: u64 = 512 << 20;
 
 /// Multiplications, and numbers read, for a picture: more than the largest of the usual
 /// classifiers needs, and forty times what a MobileNet does.
@@ -144,7 +144,7 @@ impl<'f> Graph<'f> {
         for tensor in &made.tensors {
             self.bytes = self.bytes.saturating_add(tensor.bytes());
         }
-        if self.bytes.saturating_add(self.beside) > MOST_BYTES {
+        if self.bytes.saturating_add(self.beside) > MOST_MEMORY {
             return Err(LARGE);
         }
         if self.work > MOST_WORK {
@@ -167,7 +167,7 @@ impl<'f> Graph<'f> {
             return Err("it has more than 65536 tensors");
         }
         match self.tensors.insert(name, tensor) {
-            None if self.bytes.saturating_add(self.beside) > MOST_BYTES => Err(LARGE),
+            None if self.bytes.saturating_add(self.beside) > MOST_MEMORY => Err(LARGE),
             None => Ok(()),
             Some(_) => Err("two of its tensors have one name"),
         }
@@ -216,7 +216,7 @@ impl Shape {
             .ok_or("a tensor has too many dimensions")?
             .copy_from_slice(sides);
         // A tensor of none may have a side of any length, and none stay so.
-        if sides.iter().any(|&side| side > MOST_BYTES) || product(sides) > MOST_BYTES {
+        if sides.iter().any(|&side| side > MOST_MEMORY) || product(sides) > MOST_MEMORY {
             return Err(LARGE);
         }
         Ok(Self { sides: kept, rank: sides.len() })

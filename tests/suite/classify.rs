@@ -208,20 +208,54 @@ fn what_the_runtime_cannot_run_is_refused() {
     assert!(matches!(error, Err(ModelError::Runtime(_) | ModelError::NotBuilt { .. })));
 }
 
-#[test]
-fn no_runtime_sees_a_file_with_parts_of_its_own() {
+/// The smallest model with another ONNX file.
+fn with_file(onnx: Vec<u8>) -> Model {
     let folder = root("tests/data/models/mean-colour-1");
     let text = String::from_utf8(read(folder.join("model.toml"))).expect("UTF-8");
+    let before = blake3::hash(&read(folder.join("model.onnx"))).to_hex();
+    let text = text.replace(before.as_str(), blake3::hash(&onnx).to_hex().as_str());
     let golden = read(folder.join("dusk.png"));
-    let mut onnx = read(folder.join("model.onnx"));
-    let before = blake3::hash(&onnx).to_hex();
+    Model::new(&text, onnx, [golden]).expect("a model, as far as its digest goes")
+}
+
+#[test]
+fn no_runtime_sees_a_file_with_parts_of_its_own() {
+    let mut onnx = read(root("tests/data/models/mean-colour-1/model.onnx"));
     // ModelProto.functions, field 25: an empty one.
     onnx.extend([0xca, 0x01, 0x00]);
-    let text = text.replace(before.as_str(), blake3::hash(&onnx).to_hex().as_str());
-    let model = Model::new(&text, onnx, [golden]).expect("a model, as far as its digest goes");
+    let model = with_file(onnx);
     for runtime in [Runtime::embedded(), Runtime::onnx_runtime("no-such-library.so")] {
         let error = Classifier::open(&model, &runtime).expect_err("refused");
         assert!(matches!(error, ModelError::Refused(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_few_bytes_that_ask_for_gigabytes_are_refused_whichever_runtime() {
+    for name in ["squared", "joined", "margins"] {
+        let onnx = read(root("fuzz/corpus/onnx").join(name));
+        assert!(onnx.len() < 2000);
+        let model = with_file(onnx);
+        for runtime in [Runtime::embedded(), Runtime::onnx_runtime("no-such-library.so")] {
+            let error = Classifier::open(&model, &runtime).expect_err("refused");
+            assert!(matches!(error, ModelError::Refused(_)), "{name}: {error}");
+            assert!(error.to_string().contains("take a smaller model"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_keeps_within_the_memory_runs() {
+    let mut runtimes = vec![Runtime::embedded()];
+    runtimes.extend(library().map(Runtime::onnx_runtime));
+    for name in ["attention", "windows", "levels", "slices", "constants"] {
+        let model = with_file(read(root("fuzz/corpus/onnx").join(name)));
+        for runtime in &runtimes {
+            // It ran, and says nothing of colours.
+            let error = Classifier::open(&model, runtime).expect_err("other scores");
+            let ran = matches!(&error, ModelError::Golden { difference, .. } if *difference < 1.0);
+            assert!(ran, "{name} on {runtime:?}: {error:?}");
+        }
     }
 }
 
