@@ -1,12 +1,14 @@
 //! A model's folder: the weights, what they are, and golden outputs.
 //!
-//! A model is trusted as code is. `model.toml` and the golden inputs may be
-//! anything and are refused with a reason; the ONNX file goes to a runtime's own
-//! parser. Each runtime is handed known operations alone, no loops, no names of other
-//! files, and no more weights than the file holds. A network that presend runs itself
-//! is refused where its pictures would fill the memory; another crafted file can still
-//! drive its runtime out of memory. So take models from the application itself or from
-//! a signed release, never from a peer.
+//! `model.toml` and the golden inputs may be anything and are refused with a reason;
+//! the ONNX file goes to a runtime's own parser. Each runtime is handed known
+//! operations alone, no loops, no names of other files, and no more weights than the
+//! file holds, at most 128 MiB. Before it is, the shape of every tensor is worked out:
+//! those of a model that is opened take 512 MiB together at most, and a picture 25
+//! billion multiplications. A file that asks for more is refused, and so is one whose
+//! shapes do not follow from the input's. What scores mean is still the business of
+//! whoever made the model, and a runtime's parser is code that hostile files can try:
+//! take models from the application itself or from a signed release, never from a peer.
 //!
 //! `model.toml` describes everything that is needed to use the weights:
 //!
