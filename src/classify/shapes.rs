@@ -114,10 +114,10 @@ impl<'f> Graph<'f> {
         }
         // Runtimes believe what a file declares.
         for field in Fields(graph) {
-            if let (11..=13, Value::Bytes(bytes)) = field? {
-                if let Some(tensor) = self.tensors.get(name(bytes)?) {
-                    declared(bytes, &tensor.shape)?;
-                }
+            if let (11..=13, Value::Bytes(bytes)) = field?
+                && let Some(tensor) = self.tensors.get(name(bytes)?)
+            {
+                declared(bytes, &tensor.shape)?;
             }
         }
         Ok(true)
