@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use js_sys::{Array, Uint8Array};
+use presend::classify::ModelError;
 use presend::frame::{Background, Frame, Layout};
 use presend::hash::pdq::Pdq;
 use presend::hash::{Algorithm, exact};
@@ -61,6 +62,10 @@ impl Builder {
         onnx: Vec<u8>,
         goldens: Vec<Uint8Array>,
     ) -> Result<(), JsError> {
+        // So that what reads models is no part of a build that runs none.
+        if cfg!(not(feature = "classifier")) {
+            return Err(ModelError::NotBuilt { runtime: "embedded", feature: "embedded" }.into());
+        }
         let goldens = goldens.iter().map(Uint8Array::to_vec);
         let model = Model::new(description, onnx, goldens)?;
         let classifier = Classifier::open(&model, &Runtime::embedded())?;
