@@ -69,9 +69,14 @@ pub fn lane(bytes: &[u8]) {
         frames.next().is_none().then_some(frame)
     };
     let Some(fast) = of(Fidelity::Fast, &budgets[0]) else { return };
-    // Means of 8 x 8 come alone in a progressive file: nothing else of it is read.
+    // Of a large progressive file the means alone are read; a scanner reads it all, and
+    // doubts some of them.
     let is_progressive = bytes.windows(2).any(|pair| pair == [0xff, 0xc2]);
-    if fast.scale() == 1 || fast.scale() == 8 && is_progressive {
+    let is_doubted = || {
+        let report = Scanner::builder().build().expect("no parts").scan(bytes, &limits);
+        report.media.expect("a picture").scale == 1
+    };
+    if fast.scale() == 1 || fast.scale() == 8 && is_progressive && is_doubted() {
         return;
     }
     let full = of(Fidelity::Full, &budgets[1]).expect("the fast decode has found nothing wrong");
@@ -591,6 +596,10 @@ fn frames_of(format: Format, bytes: &[u8]) {
             // What is nearly too large to decode may be too large to hash.
             let _ = Pdq::of(&frame, Background::White, &budget);
         }
+        // It reads more of a progressive one.
+        let report = Scanner::builder().build().expect("no parts").scan(bytes, &large);
+        let internal = Finding::Incomplete(Incomplete::Internal);
+        assert!(report.findings.iter().all(|judged| judged.finding != internal));
     }
 }
 

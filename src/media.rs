@@ -130,9 +130,35 @@ pub fn open_with<'a>(
     fidelity: Fidelity,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
+    open_by(bytes, fidelity, Scans::OfMeans, budget)
+}
+
+/// The same for what nobody vouches for: a large progressive JPEG file is read to its
+/// end, which tells whether people see what the means show.
+pub(crate) fn open_to_scan<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
+    open_by(bytes, fidelity, Scans::All, budget)
+}
+
+/// Which scans of a progressive JPEG file are read where its means are enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scans {
+    OfMeans,
+    All,
+}
+
+fn open_by<'a>(
+    bytes: &'a [u8],
+    fidelity: Fidelity,
+    scans: Scans,
+    budget: &'a Budget,
+) -> Result<Frames<'a>, Fault> {
     budget.charge_input(bytes.len() as u64)?;
     match sniff::sniff(bytes)? {
-        Format::Jpeg => jpeg::open(bytes, fidelity, budget),
+        Format::Jpeg => jpeg::open(bytes, fidelity, scans, budget),
         Format::Png => png::open(bytes, fidelity, budget),
         Format::Gif => gif::open(bytes, fidelity, budget),
         Format::WebP => webp::open(bytes, fidelity, budget),

@@ -434,7 +434,7 @@ impl Scan {
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let budget = &*Arc::clone(&self.budget);
         let fidelity = if self.is_drawn() { Fidelity::Full } else { self.scanner.fidelity };
-        let open = || media::open_with(bytes, fidelity, budget);
+        let open = || media::open_to_scan(bytes, fidelity, budget);
         let mut frames = timed(budget, &mut self.timings.sniff, open)?;
         let (format, width, height) = (frames.format(), frames.width(), frames.height());
         self.media = Some(Media { format, width, height, scale: 1 });
@@ -458,7 +458,8 @@ impl Scan {
     }
 
     /// Whether the file is one of the few that are decoded in full whatever they
-    /// look like: whoever makes a file cannot count on a fast look at it.
+    /// look like. Its digest says so: a file that is passed on as it is may be found
+    /// out by it, but whoever makes a file can make one that is not drawn.
     fn is_drawn(&self) -> bool {
         self.blake3.is_some_and(|digest| digest[0] < 256u16.div_ceil(DRAWN) as u8)
     }

@@ -13,7 +13,7 @@
 //! still, whatever was appended) are further frames.
 
 use super::profile::Profiles;
-use super::{Decoded, Fault, Fidelity, Format, Frames, blank};
+use super::{Decoded, Fault, Fidelity, Format, Frames, Scans, blank};
 use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
@@ -24,6 +24,7 @@ use upsample::Plane;
 
 mod behind;
 mod color;
+mod energy;
 mod header;
 mod huffman;
 mod idct;
@@ -34,11 +35,12 @@ mod upsample;
 pub(super) fn open<'a>(
     bytes: &'a [u8],
     fidelity: Fidelity,
+    scans: Scans,
     budget: &'a Budget,
 ) -> Result<Frames<'a>, Fault> {
     let first = Picture::read(bytes, 0, budget)?;
     let size = (first.header.width, first.header.height);
-    let mut pictures = Pictures { bytes, fidelity, budget, next: Some(first), fault: None };
+    let mut pictures = Pictures { bytes, fidelity, scans, budget, next: Some(first), fault: None };
     Ok(Frames::new(Format::Jpeg, size, budget, std::iter::from_fn(move || pictures.next())))
 }
 
@@ -46,6 +48,7 @@ pub(super) fn open<'a>(
 struct Pictures<'a> {
     bytes: &'a [u8],
     fidelity: Fidelity,
+    scans: Scans,
     budget: &'a Budget,
     next: Option<Picture<'a>>,
     /// Reported behind the last picture.
@@ -57,7 +60,7 @@ impl<'a> Pictures<'a> {
         let Some(mut picture) = self.next.take() else {
             return self.fault.take().map(Err);
         };
-        match picture.decode(self.fidelity, self.budget) {
+        match picture.decode(self.fidelity, self.scans, self.budget) {
             Ok((frame, damage)) => {
                 damage.into_iter().for_each(|reason| self.note(reason.into()));
                 self.look_behind(picture.markers.at);
@@ -112,6 +115,7 @@ impl<'a> Picture<'a> {
     fn decode<'b>(
         &mut self,
         fidelity: Fidelity,
+        scans: Scans,
         budget: &'b Budget,
     ) -> Result<(Decoded<'b>, Option<Incomplete>), Incomplete> {
         let Self { markers, header, scan } = self;
@@ -122,13 +126,15 @@ impl<'a> Picture<'a> {
         if block < 8 {
             // Whatever is odd about the file, the whole decode tells.
             let mut read = markers.clone();
-            let reduced = decode(&mut read, header, &header.at(block), scan.clone(), budget);
+            let shown = header.at(block);
+            let depth = Depth::of(&shown, scans);
+            let reduced = decode(&mut read, header, (&shown, depth), scan.clone(), budget);
             if let Ok(Shown { decoded, damage: None, is_odd: false }) = reduced {
                 *markers = read;
                 return Ok((decoded, None));
             }
         }
-        let shown = decode(markers, header, header, scan.clone(), budget)?;
+        let shown = decode(markers, header, (header, Depth::All), scan.clone(), budget)?;
         Ok((shown.decoded.with(profiles), shown.damage))
     }
 }
@@ -158,12 +164,12 @@ struct Shown<'a> {
     is_odd: bool,
 }
 
-/// The picture as `shown`, which is `header` or a reduced one; an error when nothing
-/// can be shown.
+/// The picture as `shown`, which is `header` or a reduced one, read to a depth; an
+/// error when nothing can be shown.
 fn decode<'a>(
     markers: &mut Markers<'_>,
     header: &Header,
-    shown: &Header,
+    (shown, depth): (&Header, Depth),
     first: Scan,
     budget: &'a Budget,
 ) -> Result<Shown<'a>, Incomplete> {
@@ -172,7 +178,6 @@ fn decode<'a>(
     } else {
         Passes::One
     };
-    let depth = Depth::of(shown);
     // What cannot be read takes no memory.
     let mut entropy = Entropy::new(markers, header, first.clone(), depth)?;
     let memory = budget.reserve(shown.output_bytes())?;
@@ -188,7 +193,7 @@ fn decode<'a>(
                 budget.check()?;
                 grids.iter_mut().for_each(Grid::clear);
                 entropy.read_row(0, &mut grids);
-                output.add(row, 0, markers, &grids);
+                output.add(row, 0, markers, &mut grids);
             }
             let damage = entropy.finish(markers);
             ending(damage, skip_to_end(markers))
@@ -197,7 +202,7 @@ fn decode<'a>(
             let damage = read_scans(markers, header, (&first, entropy), &mut grids, depth, budget)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
-                output.add(row, row, markers, &grids);
+                output.add(row, row, markers, &mut grids);
             }
             damage
         }
@@ -232,7 +237,9 @@ fn read_scans<'a>(
     // How many low bits of its means each component still lacks.
     let mut lacking = [if header.progressive { 1 } else { 0 }; 4];
     let mut note = |scan: &Scan| {
-        scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
+        if scan.first == 0 {
+            scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
+        }
         lacking[..header.components.len()].iter().any(|&low| low > 0)
     };
     let mut is_unfinished = note(first);
@@ -259,7 +266,7 @@ fn read_scans<'a>(
                 }
             }
             // Unusual: for the whole decode.
-            Ok(None) if depth == Depth::Dc && is_unfinished => {
+            Ok(None) if depth != Depth::All && is_unfinished => {
                 return Ok(Some(Incomplete::Malformed));
             }
             Ok(None) => return Ok(damage),
@@ -289,7 +296,7 @@ fn working_memory(shown: &Header, passes: Passes, depth: Depth) -> u64 {
     let parts = shown.components.iter().map(|part| {
         let blocks = (part.stride / shown.block * part.v) as u64;
         let strip = blocks * (shown.block * shown.block) as u64;
-        strip * 2 + blocks * rows * 2 * depth.held() as u64 + u64::from(shown.width) + 32
+        strip * 2 + blocks * rows * depth.bytes() as u64 + u64::from(shown.width) + 32
     });
     parts.sum()
 }
@@ -314,14 +321,14 @@ impl<'h> Output<'h> {
 
     /// Takes MCU row `row` of the picture, which is row `at` of the grids. Its
     /// last line of pixels waits for the samples below it.
-    fn add(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
+    fn add(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &mut [Grid]) {
         let header = self.header;
         for (index, (plane, grid)) in self.planes.iter_mut().zip(grids).enumerate() {
             let v = header.components[index].v;
             for line in 0..v {
                 let strip = plane.strip_mut((row * v + line) * header.block, header.block);
                 let quantiser = &markers.quantisers[index];
-                grid.render(at * v + line, header.block, quantiser, strip);
+                grid.render(at * v + line, header.block, quantiser, strip, index == 0);
             }
         }
         let height = header.height as usize;
@@ -365,7 +372,7 @@ mod tests {
         shown.color = Color::Gray;
         // The means are what they are, whatever is cut off of what they are the means of.
         let Shown { decoded, damage, .. } =
-            decode(&mut markers, &header, &shown, scan, &budget).ok()?;
+            decode(&mut markers, &header, (&shown, Depth::Dc), scan, &budget).ok()?;
         let mut luma = Vec::new();
         let Decoded { frame, .. } = decoded;
         let frame = frame.with_orientation(Default::default());
@@ -393,6 +400,47 @@ mod tests {
         }
         println!("{equal} equal; {left} of the others are decoded in full");
         assert!(others.is_empty() && equal >= 20, "{others:?}");
+    }
+
+    #[test]
+    fn what_scans_hold_is_bounded_closely() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        for file in [
+            "jpeg/progressive-420.jpg",
+            "modes/jpeg-progressive.jpg",
+            "reduced/half-progressive.jpg",
+            "reduced/eighth-progressive-422.jpg",
+            "reduced/eighth-progressive-cut-off.jpg",
+            "reduced/eighth-progressive-red-cut-off.jpg",
+        ] {
+            let bytes = std::fs::read(data.join(file)).expect("a file");
+            let budget = Budget::start(&Limits::default());
+            let read = |depth| {
+                let mut markers = Markers::new(&bytes, 0, &budget);
+                let scan = markers.next_scan().ok().flatten().expect("a scan");
+                let header = markers.header().expect("a header");
+                let entropy = Entropy::new(&markers, &header, scan.clone(), depth);
+                let entropy = entropy.expect("tables");
+                let rows = |v: usize| header.mcus_down * v;
+                let grids = header.components.iter();
+                let grids = grids.map(|part| Grid::new(part.stride / 8, rows(part.v), depth));
+                let mut grids = grids.collect::<Result<Vec<_>, _>>().expect("memory");
+                let first = (&scan, entropy);
+                let damage = read_scans(&mut markers, &header, first, &mut grids, depth, &budget);
+                assert_eq!(damage, Ok(None), "{file}");
+                (grids, markers.quantisers)
+            };
+            let ((bounds, _), (whole, quantisers)) = (read(Depth::Energy), read(Depth::All));
+            let mut sums = [0.0, 0.0];
+            for (n, (bounds, whole)) in bounds.iter().zip(&whole).enumerate() {
+                for (bound, energy) in bounds.energies(whole, &quantisers[n]) {
+                    assert!(bound >= 0.999 * energy, "{file}: {bound} for {energy}");
+                    sums[0] += bound;
+                    sums[1] += energy;
+                }
+            }
+            assert!(sums[0] <= 2.0 * sums[1], "{file}: {sums:?}");
+        }
     }
 
     /// The first and the last cell of every row that has both.

@@ -102,9 +102,7 @@ impl<'a> Container<'a> {
             }
             let before = container.twice;
             match (&name, contents) {
-                (b"VP8X", _) if container.size != (0, 0) => {
-                    return Err(Incomplete::Malformed.into());
-                }
+                (b"VP8X", _) if container.size != (0, 0) => container.twice = true,
                 // Flags, three reserved bytes, then the canvas.
                 (b"VP8X", [_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
                     container.size = (u24(*w0, *w1, *w2) + 1, u24(*h0, *h1, *h2) + 1);

@@ -32,6 +32,9 @@ impl CutOff {
         // With chroma, a colour may be cut off wherever its mean lies.
         let room = if is_luma { (127.0 - mean.abs()).max(0.0) } else { 0.0 };
         let bound = (energy / 64.0 + room * room).sqrt() - room;
+        // What libjpeg makes of means that its integers do not hold, the whole decode tells.
+        let bound = if mean.abs() < WRAPS { bound } else { f32::INFINITY };
+        let mean = mean.clamp(-128.0, 127.0);
         self.blocks += 1.0;
         self.means += f64::from(mean);
         self.squares += f64::from(mean * mean);
@@ -49,6 +52,9 @@ impl CutOff {
     }
 }
 
+/// A mean as far from grey as none can be: a shift of it leaves 16 bits.
+const WRAPS: f32 = 1024.0;
+
 /// The first coefficients of a block, in the order that they are sent in.
 fn low(block: &[i16; 64]) -> [i16; LOW] {
     array::from_fn(|k| block[usize::from(ZIGZAG[k])])
@@ -60,10 +66,13 @@ pub(super) fn parts(
     side: usize,
     block: &[i16; 64],
     quantiser: &Quantiser,
+    (mean, energy): (f32, f32),
     samples: &mut [u8],
     stride: usize,
 ) {
-    if !may_be_cut_off(block, quantiser) {
+    // One sample of 64 may hold all of it.
+    let room = (127.0 - mean.abs()).max(0.0);
+    if energy < room * room {
         match side {
             2 => quarter(&low(block), quantiser, samples, stride),
             _ => half(block, quantiser, samples, stride),
@@ -82,8 +91,8 @@ pub(super) fn parts(
     }
 }
 
-/// One sample of 64 may hold all of what a block holds beside its mean.
-fn may_be_cut_off(block: &[i16; 64], quantiser: &Quantiser) -> bool {
+/// The mean of a block's samples, and the sum of the squares of what it holds beside it.
+pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> (f32, f32) {
     let mut energy = [0.0; 8];
     for (block, quantiser) in block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0) {
         for lane in 0..8 {
@@ -92,8 +101,7 @@ fn may_be_cut_off(block: &[i16; 64], quantiser: &Quantiser) -> bool {
         }
     }
     let mean = f32::from(block[0].wrapping_mul(quantiser[0]));
-    let room = (127.0 - mean.abs() / 8.0).max(0.0);
-    energy.iter().sum::<f32>() - mean * mean >= room * room
+    (mean / 8.0, energy.iter().sum::<f32>() - mean * mean)
 }
 
 /// Writes the means of 4 x 4 samples to the front of `samples`: of the block's

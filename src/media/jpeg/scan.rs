@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use super::super::Scans;
+use super::energy::{Band, Energy, Squares};
 use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
 use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
 use super::reduced::{CutOff, LOW};
@@ -15,6 +17,8 @@ use crate::limits::{Budget, Incomplete};
 /// The coefficients of one component, in whole MCUs; blocks in row order.
 pub(super) struct Grid {
     coefficients: Vec<i16>,
+    /// Where their energy is all that is kept of the others, by block.
+    energies: Vec<Energy>,
     across: usize,
     depth: Depth,
     cut_off: CutOff,
@@ -25,6 +29,8 @@ pub(super) struct Grid {
 pub(super) enum Depth {
     /// The first, its mean.
     Dc,
+    /// The same, and the energy of the others.
+    Energy,
     /// The first [`LOW`].
     Low,
     /// All of them.
@@ -34,8 +40,9 @@ pub(super) enum Depth {
 impl Depth {
     /// What the picture needs, as it is shown. A progressive file's refining scans
     /// need to know which of the others are zero.
-    pub(super) fn of(shown: &Header) -> Self {
+    pub(super) fn of(shown: &Header, scans: Scans) -> Self {
         match shown.block {
+            1 if shown.progressive && scans == Scans::All => Self::Energy,
             1 => Self::Dc,
             2 if !shown.progressive => Self::Low,
             _ => Self::All,
@@ -43,12 +50,18 @@ impl Depth {
     }
 
     /// Coefficients held of a block.
-    pub(super) fn held(self) -> usize {
+    fn held(self) -> usize {
         match self {
-            Self::Dc => 1,
+            Self::Dc | Self::Energy => 1,
             Self::Low => LOW,
             Self::All => 64,
         }
+    }
+
+    /// Bytes held of a block.
+    pub(super) fn bytes(self) -> usize {
+        let energy = if self == Self::Energy { size_of::<Energy>() } else { 0 };
+        self.held() * size_of::<i16>() + energy
     }
 }
 
@@ -91,6 +104,7 @@ struct Track {
 struct Tables {
     dc: Option<Table>,
     ac: Option<Table>,
+    squares: Squares,
     /// Where not all of the AC coefficients are kept.
     skip: Option<Skip>,
 }
@@ -118,11 +132,29 @@ impl Grid {
         let mut coefficients = Vec::new();
         coefficients.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
         coefficients.resize(length, 0);
-        Ok(Self { coefficients, across, depth, cut_off: CutOff::default() })
+        let mut energies = Vec::new();
+        if depth == Depth::Energy {
+            energies.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
+            energies.resize(length, Energy::default());
+        }
+        Ok(Self { coefficients, energies, across, depth, cut_off: CutOff::default() })
     }
 
     pub(super) fn clear(&mut self) {
         self.coefficients.fill(0);
+    }
+
+    /// What each block holds beside its mean: the bound that is kept, and the energy of
+    /// the coefficients of another grid, which holds all.
+    #[cfg(test)]
+    pub(super) fn energies<'a>(
+        &'a self,
+        whole: &'a Self,
+        quantiser: &'a Quantiser,
+    ) -> impl Iterator<Item = (f32, f32)> + 'a {
+        let blocks = whole.coefficients.as_chunks().0.iter();
+        let held = blocks.map(|block| reduced::energy(block, quantiser).1);
+        self.energies.iter().map(|energy| energy.squares).zip(held)
     }
 
     /// What cutting samples off can do where blocks are not held whole.
@@ -132,18 +164,24 @@ impl Grid {
 
     /// Row `row` of blocks to lines of samples, `size` a block.
     pub(super) fn render(
-        &self,
+        &mut self,
         row: usize,
         size: usize,
         quantiser: &Quantiser,
         samples: &mut [u8],
+        is_luma: bool,
     ) {
         let (stride, held) = (self.across * size, self.across * self.depth.held());
         let coefficients = &self.coefficients[row * held..][..held];
         match self.depth {
-            Depth::Dc => {
+            Depth::Dc | Depth::Energy => {
                 for (&dc, out) in coefficients.iter().zip(samples) {
                     *out = reduced::mean(dc, quantiser);
+                }
+                let energies = self.energies.iter().skip(row * held).take(held);
+                for (&dc, energy) in coefficients.iter().zip(energies) {
+                    let level = f32::from(dc) * f32::from(quantiser[0]) / 8.0;
+                    self.cut_off.add(level, energy.squares, is_luma);
                 }
             }
             Depth::Low => {
@@ -156,7 +194,13 @@ impl Grid {
                     let samples = &mut samples[column * size..];
                     match size {
                         8 => idct::inverse(block, quantiser, samples, stride),
-                        _ => reduced::parts(size, block, quantiser, samples, stride),
+                        _ => {
+                            let (mean, energy) = reduced::energy(block, quantiser);
+                            reduced::parts(size, block, quantiser, (mean, energy), samples, stride);
+                            // Luma that may be cut off has been looked at.
+                            let passed = if is_luma { 0.0 } else { energy };
+                            self.cut_off.add(mean, passed, is_luma);
+                        }
                     }
                 }
             }
@@ -255,7 +299,7 @@ impl<'a> Entropy<'a> {
 
     fn read_mcu(&mut self, row: usize, column: usize, grids: &mut [Grid]) -> Result<(), BadCode> {
         match self.depth {
-            Depth::Dc => return self.read_low::<1>(row, column, grids),
+            Depth::Dc | Depth::Energy => return self.read_low::<1>(row, column, grids),
             Depth::Low => return self.read_low::<LOW>(row, column, grids),
             Depth::All => {}
         }
@@ -301,14 +345,14 @@ impl<'a> Entropy<'a> {
         column: usize,
         grids: &mut [Grid],
     ) -> Result<(), BadCode> {
-        let Self { bits, tracks, kind, low, .. } = self;
+        let Self { bits, tracks, kind, first, last, low, run, .. } = self;
         for track in tracks {
-            let Tables { dc, ac, skip } = &*track.tables;
+            let Tables { dc, ac, squares, skip } = &*track.tables;
             let grid = &mut grids[track.component];
             for y in 0..track.v {
                 let start = (row * track.v + y) * grid.across + column * track.h;
                 let blocks = &mut grid.coefficients[start * HELD..(start + track.h) * HELD];
-                for block in blocks.as_chunks_mut::<HELD>().0 {
+                for (at, block) in (start..).zip(blocks.as_chunks_mut::<HELD>().0) {
                     let (mean, others) = block.split_at_mut(1);
                     let mean = &mut mean[0];
                     match (*kind, dc, ac, skip) {
@@ -322,6 +366,15 @@ impl<'a> Entropy<'a> {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
                         }
                         (Kind::DcRefine, ..) => *mean |= (bits.read(1) << *low) as i16,
+                        (Kind::AcFirst | Kind::AcRefine, _, Some(table), _) => {
+                            let step = (1u32 << *low) as f32;
+                            let band = Band { places: *first..*last + 1, step, table, squares };
+                            let energy = grid.energies.get_mut(at).ok_or(BadCode)?;
+                            match kind {
+                                Kind::AcFirst => energy.first(bits, &band, run)?,
+                                _ => energy.refine(bits, &band, run)?,
+                            }
+                        }
                         _ => return Err(BadCode),
                     }
                     if bits.overdrawn() {
@@ -385,7 +438,10 @@ impl Tables {
             let code = slots.get(slot).and_then(Option::as_ref);
             code.and_then(|code| code.table(class)).ok_or(Incomplete::Malformed).map(Some)
         };
-        let mut tables = Self { dc: None, ac: None, skip: None };
+        let steps = &markers.quantisers[part.component];
+        let step = |k: usize| f32::from(steps[usize::from(ZIGZAG[k])]);
+        let squares = Squares::of(steps);
+        let mut tables = Self { dc: None, ac: None, squares, skip: None };
         if matches!(kind, Kind::Sequential | Kind::DcFirst) {
             tables.dc = table(&markers.dc, part.dc, Class::Dc)?;
         }
@@ -393,8 +449,6 @@ impl Tables {
             tables.ac = table(&markers.ac, part.ac, Class::Ac)?;
         }
         if let (Kind::Sequential, Depth::Dc | Depth::Low, Some(ac)) = (kind, depth, &tables.ac) {
-            let steps = &markers.quantisers[part.component];
-            let step = |k: usize| f32::from(steps[usize::from(ZIGZAG[k])]);
             tables.skip = Some(Skip::new(ac, std::array::from_fn(step)));
         }
         Ok(tables)

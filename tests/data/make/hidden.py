@@ -105,6 +105,9 @@ def write(hidden):
     clear = riff_chunk(b"ALPH", b"\0" + bytes(SIZE * SIZE))
     (hidden / "alpha-twice.webp").write_bytes(webp(0x10, clear, alpha, image))
 
+    # Of two canvases, the first is as large as its picture.
+    (hidden / "canvas-twice.webp").write_bytes(webp(0, riff_chunk(b"VP8X", bytes(10)), lossless(card)))
+
     # A frame beside the screen, which some viewers widen.
     buffer = io.BytesIO()
     frames = [Image.new("RGB", (SIZE, SIZE), "orange").quantize(4), card.quantize(32)]
