@@ -59,7 +59,8 @@ pub enum Fidelity {
     /// As much as a hash and a classifier need: of a large JPEG file, of the rows of
     /// an opaque PNG file, or of an animation's frames, the means of 2 x 2, 4 x 4 or
     /// 8 x 8 pixels, see [`Frame::scale`]. Whatever is unusual about a file is decoded
-    /// in full.
+    /// in full. Of a large progressive JPEG file [`open_with`] reads the means alone,
+    /// whatever else it holds; a [`Scanner`](crate::Scanner) reads it to its end.
     #[default]
     Fast,
     /// Every pixel.

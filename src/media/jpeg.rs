@@ -18,7 +18,7 @@ use crate::frame::{Frame, Layout};
 use crate::limits::{Budget, Incomplete};
 use color::Color;
 use header::{Header, Markers, Scan};
-use reduced::CutOff;
+use reduced::{CutOff, Levels};
 use scan::{Depth, Entropy, Grid};
 use upsample::Plane;
 
@@ -193,7 +193,7 @@ fn decode<'a>(
                 budget.check()?;
                 grids.iter_mut().for_each(Grid::clear);
                 entropy.read_row(0, &mut grids);
-                output.add(row, 0, markers, &mut grids);
+                output.add(row, 0, markers, &grids);
             }
             let damage = entropy.finish(markers);
             ending(damage, skip_to_end(markers))
@@ -202,13 +202,13 @@ fn decode<'a>(
             let damage = read_scans(markers, header, (&first, entropy), &mut grids, depth, budget)?;
             for row in 0..header.mcus_down {
                 budget.check()?;
-                output.add(row, row, markers, &mut grids);
+                output.add(row, row, markers, &grids);
             }
             damage
         }
     };
     let layout = if shown.components.len() == 1 { Layout::Luma8 } else { Layout::Rgb8 };
-    let is_odd = markers.begins_twice || CutOff::matters(grids.iter().map(Grid::cut_off));
+    let is_odd = markers.begins_twice || output.cut_off.matters();
     let frame = Frame::new(shown.width, shown.height, layout, output.pixels);
     let mut frame = frame.map_err(|_| Incomplete::Internal)?;
     if shown.block < 8 {
@@ -309,6 +309,10 @@ struct Output<'h> {
     lines: Vec<Vec<u8>>,
     /// The next row of pixels to be made.
     next: usize,
+    /// Of a reduced picture.
+    cut_off: CutOff,
+    /// By component, those of a row of luma blocks.
+    levels: [Levels; 3],
 }
 
 impl<'h> Output<'h> {
@@ -316,19 +320,44 @@ impl<'h> Output<'h> {
         let planes = header.components.iter().map(|part| Plane::new(header, part));
         let planes = planes.collect::<Result<Vec<_>, _>>()?;
         let lines = planes.iter().map(|plane| vec![0; plane.line_length()]).collect();
-        Ok(Self { header, pixels: blank(header.output_bytes(), budget)?, planes, lines, next: 0 })
+        Ok(Self {
+            header,
+            pixels: blank(header.output_bytes(), budget)?,
+            planes,
+            lines,
+            next: 0,
+            cut_off: CutOff::default(),
+            levels: Default::default(),
+        })
+    }
+
+    /// Notes what may be cut off in an MCU row, which is row `at` of the grids. Chroma
+    /// of a reduced picture has one row of blocks there.
+    fn note_levels(&mut self, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
+        let luma = &self.header.components[0];
+        let levels = self.levels.iter_mut().zip(grids).zip(&markers.quantisers);
+        for ((levels, grid), quantiser) in levels.skip(1) {
+            grid.levels(at, quantiser, luma.h, levels);
+        }
+        for line in 0..luma.v {
+            grids[0].levels(at * luma.v + line, &markers.quantisers[0], 1, &mut self.levels[0]);
+            self.cut_off.add(&mut self.levels);
+        }
     }
 
     /// Takes MCU row `row` of the picture, which is row `at` of the grids. Its
     /// last line of pixels waits for the samples below it.
-    fn add(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &mut [Grid]) {
+    fn add(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
         let header = self.header;
+        if header.block < 8 {
+            self.note_levels(at, markers, grids);
+        }
         for (index, (plane, grid)) in self.planes.iter_mut().zip(grids).enumerate() {
             let v = header.components[index].v;
             for line in 0..v {
                 let strip = plane.strip_mut((row * v + line) * header.block, header.block);
                 let quantiser = &markers.quantisers[index];
-                grid.render(at * v + line, header.block, quantiser, strip, index == 0);
+                grid.render(at * v + line, header.block, quantiser, strip);
             }
         }
         let height = header.height as usize;
@@ -370,9 +399,10 @@ mod tests {
         let mut shown = header.at(1);
         shown.components.truncate(1);
         shown.color = Color::Gray;
+        let depth = Depth::of(&shown, Scans::OfMeans);
         // The means are what they are, whatever is cut off of what they are the means of.
         let Shown { decoded, damage, .. } =
-            decode(&mut markers, &header, (&shown, Depth::Dc), scan, &budget).ok()?;
+            decode(&mut markers, &header, (&shown, depth), scan, &budget).ok()?;
         let mut luma = Vec::new();
         let Decoded { frame, .. } = decoded;
         let frame = frame.with_orientation(Default::default());

@@ -42,6 +42,10 @@ impl Squares {
 }
 
 impl Energy {
+    pub(super) fn of(squares: f32) -> Self {
+        Self { nonzero: 0, squares }
+    }
+
     /// Passes over a block in the first scan of a band (T.81, G.1.2.2).
     #[inline(always)]
     pub(super) fn first(

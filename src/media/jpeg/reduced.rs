@@ -1,55 +1,106 @@
 //! Blocks at a part of their size: means of 8 x 8, 4 x 4 or 2 x 2 samples, straight
 //! from the coefficients.
 
-use std::array;
+use std::{array, iter};
 
 use super::header::{Quantiser, ZIGZAG};
-use super::idct;
 
 /// Coefficients that are sent first and that [`quarter`] needs.
 pub(super) const LOW: usize = 5;
 
-/// What cutting samples off at 0 and 255 can do to the means of a component.
+/// What cutting samples off at 0 and 255 can do to the means of a picture's luma.
 ///
 /// The means are taken from coefficients, as if nothing were cut off; the picture that
-/// people see is cut.
-#[derive(Clone, Copy, Default)]
+/// people see is cut, in luma and then in each colour.
+#[derive(Default)]
 pub(super) struct CutOff {
     blocks: f64,
     means: f64,
     squares: f64,
     /// Of each block's bound, squared.
     bounds: f64,
+    /// Those of a row.
+    row: Vec<f32>,
+}
+
+/// What is known of blocks, in vectors: loops over them become vector code.
+#[derive(Default)]
+pub(super) struct Levels {
+    /// The mean of each block's samples, from -128 to 127 where they can be shown.
+    means: Vec<f32>,
+    /// How far they lie from it, as a root mean square, at most.
+    deviations: Vec<f32>,
+}
+
+impl Levels {
+    pub(super) fn clear(&mut self) {
+        self.means.clear();
+        self.deviations.clear();
+    }
+
+    /// One more block, or several that are alike.
+    pub(super) fn push(&mut self, mean: f32, deviation: f32, times: usize) {
+        self.means.extend(iter::repeat_n(mean, times));
+        self.deviations.extend(iter::repeat_n(deviation, times));
+    }
+
+    /// The first blocks; those that are missing are grey.
+    fn first(&mut self, count: usize) -> (&[f32], &[f32]) {
+        self.means.resize(count, 0.0);
+        self.deviations.resize(count, 0.0);
+        (&self.means, &self.deviations)
+    }
 }
 
 impl CutOff {
-    /// One more block, with the sum of the squares of what it holds beside its mean.
-    ///
-    /// Samples of mean m and variance v lie above a limit by
-    /// (sqrt(v + (limit - m)^2) - (limit - m)) / 2 on average, at most (Scarf, 1958).
-    #[inline(always)]
-    pub(super) fn add(&mut self, mean: f32, energy: f32, is_luma: bool) {
-        // With chroma, a colour may be cut off wherever its mean lies.
-        let room = if is_luma { (127.0 - mean.abs()).max(0.0) } else { 0.0 };
-        let bound = (energy / 64.0 + room * room).sqrt() - room;
-        // What libjpeg makes of means that its integers do not hold, the whole decode tells.
-        let bound = if mean.abs() < WRAPS { bound } else { f32::INFINITY };
-        let mean = mean.clamp(-128.0, 127.0);
-        self.blocks += 1.0;
-        self.means += f64::from(mean);
-        self.squares += f64::from(mean * mean);
-        self.bounds += f64::from(bound * bound) / 4.0;
+    /// One more row of luma blocks, and the chroma over each of them, if any.
+    pub(super) fn add(&mut self, [luma, blue, red]: &mut [Levels; 3]) {
+        let count = luma.means.len();
+        let (y, cb, cr) = (luma.first(count), blue.first(count), red.first(count));
+        self.row.clear();
+        self.row.extend((0..count).map(|at| {
+            let of = |(means, deviations): (&[f32], &[f32])| (means[at], deviations[at]);
+            cut_off(of(y), of(cb), of(cr))
+        }));
+        self.blocks += count as f64;
+        for (&mean, &bound) in y.0.iter().zip(&self.row) {
+            let mean = mean.clamp(-128.0, 127.0);
+            self.means += f64::from(mean);
+            self.squares += f64::from(mean * mean);
+            self.bounds += f64::from(bound * bound);
+        }
     }
 
-    /// Whether the means of the first component may lie farther from what is seen than
-    /// an eighth of how they differ among themselves (root mean squares).
-    pub(super) fn matters<'a>(mut components: impl Iterator<Item = &'a Self>) -> bool {
-        let Some(luma) = components.next() else { return false };
-        let mean = luma.means / luma.blocks;
-        let spread = luma.squares / luma.blocks - mean * mean;
-        let others = components.map(|chroma| chroma.bounds / chroma.blocks.max(1.0));
-        luma.blocks > 0.0 && luma.bounds / luma.blocks + others.sum::<f64>() > spread / 64.0
+    /// Whether the means may lie farther from what is seen than an eighth of how they
+    /// differ among themselves (root mean squares).
+    pub(super) fn matters(&self) -> bool {
+        let mean = self.means / self.blocks;
+        let spread = self.squares / self.blocks - mean * mean;
+        self.blocks > 0.0 && self.bounds / self.blocks > spread / 64.0
     }
+}
+
+/// How far a block's mean luma may lie from what is seen, by the mean and the deviation
+/// of its luma and its chroma.
+///
+/// Samples of mean m and variance v lie beyond a limit by as much more than m does as
+/// (sqrt(v + (limit - m)^2) - |limit - m|) / 2 on average, at most (Scarf, 1958).
+#[inline(always)]
+fn cut_off(y: (f32, f32), cb: (f32, f32), cr: (f32, f32)) -> f32 {
+    let bound = |mean: f32, deviation: f32| {
+        let room = 127.0 - mean.abs();
+        (deviation * deviation + room * room).sqrt() - room.abs()
+    };
+    // BT.601, as in `color`.
+    let of = |blue: f32, red: f32| {
+        let mean = y.0 + blue * cb.0 + red * cr.0;
+        bound(mean, y.1 + blue.abs() * cb.1 + red.abs() * cr.1)
+    };
+    let colours = 0.299 * of(0.0, 1.402) + 0.587 * of(-0.344, -0.714) + 0.114 * of(1.772, 0.0);
+    let bound = colours.max(bound(y.0, y.1)) / 2.0;
+    // What libjpeg makes of means that its integers do not hold, the whole decode tells.
+    let wraps = y.0.abs().max(cb.0.abs()).max(cr.0.abs()) >= WRAPS;
+    if wraps { f32::INFINITY } else { bound }
 }
 
 /// A mean as far from grey as none can be: a shift of it leaves 16 bits.
@@ -61,38 +112,22 @@ fn low(block: &[i16; 64]) -> [i16; LOW] {
 }
 
 /// Writes the means of so many parts a side to the front of `samples`, of a block that
-/// is held whole: straight from the coefficients unless samples may be cut off.
+/// is held whole.
 pub(super) fn parts(
     side: usize,
     block: &[i16; 64],
     quantiser: &Quantiser,
-    (mean, energy): (f32, f32),
     samples: &mut [u8],
     stride: usize,
 ) {
-    // One sample of 64 may hold all of it.
-    let room = (127.0 - mean.abs()).max(0.0);
-    if energy < room * room {
-        match side {
-            2 => quarter(&low(block), quantiser, samples, stride),
-            _ => half(block, quantiser, samples, stride),
-        }
-        return;
-    }
-    let mut whole = [0; 64];
-    idct::inverse(block, quantiser, &mut whole, 8);
-    let (each, count) = (8 / side, 64 / (side * side) as u16);
-    for (lines, out) in whole.chunks(8 * each).zip(samples.chunks_mut(stride)) {
-        for (part, out) in out[..side].iter_mut().enumerate() {
-            let lines = lines.chunks(8).flat_map(|line| &line[part * each..][..each]);
-            let sum: u16 = lines.map(|&sample| u16::from(sample)).sum();
-            *out = ((sum + count / 2) / count) as u8;
-        }
+    match side {
+        2 => quarter(&low(block), quantiser, samples, stride),
+        _ => half(block, quantiser, samples, stride),
     }
 }
 
-/// The mean of a block's samples, and the sum of the squares of what it holds beside it.
-pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> (f32, f32) {
+/// The sum of the squares of what a block holds beside its mean.
+pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> f32 {
     let mut energy = [0.0; 8];
     for (block, quantiser) in block.as_chunks::<8>().0.iter().zip(quantiser.as_chunks::<8>().0) {
         for lane in 0..8 {
@@ -101,7 +136,7 @@ pub(super) fn energy(block: &[i16; 64], quantiser: &Quantiser) -> (f32, f32) {
         }
     }
     let mean = f32::from(block[0].wrapping_mul(quantiser[0]));
-    (mean / 8.0, energy.iter().sum::<f32>() - mean * mean)
+    energy.iter().sum::<f32>() - mean * mean
 }
 
 /// Writes the means of 4 x 4 samples to the front of `samples`: of the block's
@@ -177,7 +212,44 @@ const SECOND: u32 = 16;
 
 #[cfg(test)]
 mod tests {
+    use super::super::idct;
     use super::*;
+
+    #[test]
+    fn colours_that_are_cut_off_stay_within_the_bound() {
+        let mut seed = 1u32;
+        let mut next = |range: f32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / (1 << 24) as f32 * 2.0 * range - range
+        };
+        let seen = |[y, cb, cr]: [f32; 3]| {
+            let shown = |level: f32| level.clamp(-128.0, 127.0);
+            let [y, cb, cr] = [y, cb, cr].map(shown);
+            let green = shown(y - 0.344 * cb - 0.714 * cr);
+            0.299 * shown(y + 1.402 * cr) + 0.587 * green + 0.114 * shown(y + 1.772 * cb)
+        };
+        let mut largest = 0.0f32;
+        for _ in 0..2000 {
+            let means = [next(127.0), next(100.0), next(100.0)];
+            let heights = [next(100.0), next(60.0), next(60.0)];
+            let stripes = heights.map(|height| [height, -height]);
+            // What is cut off of one component before it becomes a colour is left aside.
+            if (0..3).any(|n| means[n].abs() + heights[n].abs() > 127.0) {
+                continue;
+            }
+            let turned = if next(1.0) > 0.0 { 1 } else { 0 };
+            let at = |n: usize| {
+                let which = [n, n ^ turned, n];
+                array::from_fn(|part| means[part] + stripes[part][which[part]])
+            };
+            let apart = (seen(means) - (seen(at(0)) + seen(at(1))) / 2.0).abs();
+            let level = |part: usize| (means[part], heights[part].abs());
+            let bound = cut_off(level(0), level(1), level(2));
+            assert!(apart <= bound + 0.5, "{means:?} {heights:?}: {apart} beyond {bound}");
+            largest = largest.max(apart);
+        }
+        assert!(largest > 20.0);
+    }
 
     #[test]
     fn a_quarter_is_the_mean_of_four_by_four_samples() {

@@ -10,18 +10,17 @@ use super::super::Scans;
 use super::energy::{Band, Energy, Squares};
 use super::header::{Component, Header, Markers, Part, Quantiser, Scan, ZIGZAG, next_marker};
 use super::huffman::{BadCode, Bits, Class, Code, Skip, Table};
-use super::reduced::{CutOff, LOW};
+use super::reduced::{LOW, Levels};
 use super::{idct, reduced};
 use crate::limits::{Budget, Incomplete};
 
 /// The coefficients of one component, in whole MCUs; blocks in row order.
 pub(super) struct Grid {
     coefficients: Vec<i16>,
-    /// Where their energy is all that is kept of the others, by block.
+    /// Of each block that is not held whole.
     energies: Vec<Energy>,
     across: usize,
     depth: Depth,
-    cut_off: CutOff,
 }
 
 /// Which coefficients of a block are kept.
@@ -31,7 +30,7 @@ pub(super) enum Depth {
     Dc,
     /// The same, and the energy of the others.
     Energy,
-    /// The first [`LOW`].
+    /// The first [`LOW`], and the same.
     Low,
     /// All of them.
     All,
@@ -42,8 +41,8 @@ impl Depth {
     /// need to know which of the others are zero.
     pub(super) fn of(shown: &Header, scans: Scans) -> Self {
         match shown.block {
-            1 if shown.progressive && scans == Scans::All => Self::Energy,
-            1 => Self::Dc,
+            1 if shown.progressive && scans == Scans::OfMeans => Self::Dc,
+            1 => Self::Energy,
             2 if !shown.progressive => Self::Low,
             _ => Self::All,
         }
@@ -60,8 +59,12 @@ impl Depth {
 
     /// Bytes held of a block.
     pub(super) fn bytes(self) -> usize {
-        let energy = if self == Self::Energy { size_of::<Energy>() } else { 0 };
+        let energy = if self.has_energy() { size_of::<Energy>() } else { 0 };
         self.held() * size_of::<i16>() + energy
+    }
+
+    fn has_energy(self) -> bool {
+        matches!(self, Self::Energy | Self::Low)
     }
 }
 
@@ -128,20 +131,22 @@ enum State {
 impl Grid {
     /// The budget has been charged for it.
     pub(super) fn new(across: usize, down: usize, depth: Depth) -> Result<Self, Incomplete> {
-        let length = across * down * depth.held();
+        let blocks = across * down;
+        let length = blocks * depth.held();
         let mut coefficients = Vec::new();
         coefficients.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
         coefficients.resize(length, 0);
         let mut energies = Vec::new();
-        if depth == Depth::Energy {
-            energies.try_reserve_exact(length).map_err(|_| Incomplete::TooMuchMemory)?;
-            energies.resize(length, Energy::default());
+        if depth.has_energy() {
+            energies.try_reserve_exact(blocks).map_err(|_| Incomplete::TooMuchMemory)?;
+            energies.resize(blocks, Energy::default());
         }
-        Ok(Self { coefficients, energies, across, depth, cut_off: CutOff::default() })
+        Ok(Self { coefficients, energies, across, depth })
     }
 
     pub(super) fn clear(&mut self) {
         self.coefficients.fill(0);
+        self.energies.fill(Energy::default());
     }
 
     /// What each block holds beside its mean: the bound that is kept, and the energy of
@@ -153,23 +158,50 @@ impl Grid {
         quantiser: &'a Quantiser,
     ) -> impl Iterator<Item = (f32, f32)> + 'a {
         let blocks = whole.coefficients.as_chunks().0.iter();
-        let held = blocks.map(|block| reduced::energy(block, quantiser).1);
+        let held = blocks.map(|block| reduced::energy(block, quantiser));
         self.energies.iter().map(|energy| energy.squares).zip(held)
     }
 
-    /// What cutting samples off can do where blocks are not held whole.
-    pub(super) fn cut_off(&self) -> &CutOff {
-        &self.cut_off
+    /// The levels of row `row` of blocks, each so many times, as far as they are known.
+    pub(super) fn levels(
+        &self,
+        row: usize,
+        quantiser: &Quantiser,
+        times: usize,
+        levels: &mut Levels,
+    ) {
+        levels.clear();
+        let step = f32::from(quantiser[0]) / 8.0;
+        let mut level = |mean: i16, squares: f32| {
+            levels.push(f32::from(mean) * step, squares.sqrt() / 8.0, times);
+        };
+        let blocks = row * self.across..(row + 1) * self.across;
+        let energies = self.energies.get(blocks.clone()).unwrap_or_default();
+        let squares = energies.iter().map(|energy| energy.squares);
+        match self.depth {
+            Depth::Dc => {}
+            Depth::Energy => {
+                let means = self.coefficients[blocks].iter();
+                means.zip(squares).for_each(|(&mean, squares)| level(mean, squares));
+            }
+            Depth::Low => {
+                let low = self.coefficients.as_chunks::<LOW>().0[blocks].iter();
+                low.zip(squares).for_each(|(low, squares)| level(low[0], squares));
+            }
+            Depth::All => {
+                let blocks = &self.coefficients.as_chunks().0[blocks];
+                blocks.iter().for_each(|block| level(block[0], reduced::energy(block, quantiser)));
+            }
+        }
     }
 
     /// Row `row` of blocks to lines of samples, `size` a block.
     pub(super) fn render(
-        &mut self,
+        &self,
         row: usize,
         size: usize,
         quantiser: &Quantiser,
         samples: &mut [u8],
-        is_luma: bool,
     ) {
         let (stride, held) = (self.across * size, self.across * self.depth.held());
         let coefficients = &self.coefficients[row * held..][..held];
@@ -177,11 +209,6 @@ impl Grid {
             Depth::Dc | Depth::Energy => {
                 for (&dc, out) in coefficients.iter().zip(samples) {
                     *out = reduced::mean(dc, quantiser);
-                }
-                let energies = self.energies.iter().skip(row * held).take(held);
-                for (&dc, energy) in coefficients.iter().zip(energies) {
-                    let level = f32::from(dc) * f32::from(quantiser[0]) / 8.0;
-                    self.cut_off.add(level, energy.squares, is_luma);
                 }
             }
             Depth::Low => {
@@ -194,13 +221,7 @@ impl Grid {
                     let samples = &mut samples[column * size..];
                     match size {
                         8 => idct::inverse(block, quantiser, samples, stride),
-                        _ => {
-                            let (mean, energy) = reduced::energy(block, quantiser);
-                            reduced::parts(size, block, quantiser, (mean, energy), samples, stride);
-                            // Luma that may be cut off has been looked at.
-                            let passed = if is_luma { 0.0 } else { energy };
-                            self.cut_off.add(mean, passed, is_luma);
-                        }
+                        _ => reduced::parts(size, block, quantiser, samples, stride),
                     }
                 }
             }
@@ -352,15 +373,15 @@ impl<'a> Entropy<'a> {
             for y in 0..track.v {
                 let start = (row * track.v + y) * grid.across + column * track.h;
                 let blocks = &mut grid.coefficients[start * HELD..(start + track.h) * HELD];
-                for (at, block) in (start..).zip(blocks.as_chunks_mut::<HELD>().0) {
+                let energies = grid.energies.get_mut(start..start + track.h).unwrap_or_default();
+                for (n, block) in blocks.as_chunks_mut::<HELD>().0.iter_mut().enumerate() {
                     let (mean, others) = block.split_at_mut(1);
                     let mean = &mut mean[0];
                     match (*kind, dc, ac, skip) {
                         (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
                             *mean = next_dc(bits, dc, &mut track.before)? as i16;
-                            let energy = bits.skip_ac(ac, skip, others)?;
-                            let level = f32::from(*mean) * skip.steps[0] / 8.0;
-                            grid.cut_off.add(level, energy, track.component == 0);
+                            let squares = bits.skip_ac(ac, skip, others)?;
+                            energies[n] = Energy::of(squares);
                         }
                         (Kind::DcFirst, Some(dc), ..) => {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
@@ -369,7 +390,7 @@ impl<'a> Entropy<'a> {
                         (Kind::AcFirst | Kind::AcRefine, _, Some(table), _) => {
                             let step = (1u32 << *low) as f32;
                             let band = Band { places: *first..*last + 1, step, table, squares };
-                            let energy = grid.energies.get_mut(at).ok_or(BadCode)?;
+                            let energy = energies.get_mut(n).ok_or(BadCode)?;
                             match kind {
                                 Kind::AcFirst => energy.first(bits, &band, run)?,
                                 _ => energy.refine(bits, &band, run)?,
@@ -448,7 +469,8 @@ impl Tables {
         if matches!(kind, Kind::Sequential | Kind::AcFirst | Kind::AcRefine) {
             tables.ac = table(&markers.ac, part.ac, Class::Ac)?;
         }
-        if let (Kind::Sequential, Depth::Dc | Depth::Low, Some(ac)) = (kind, depth, &tables.ac) {
+        if let (Kind::Sequential, Depth::Energy | Depth::Low, Some(ac)) = (kind, depth, &tables.ac)
+        {
             tables.skip = Some(Skip::new(ac, std::array::from_fn(step)));
         }
         Ok(tables)

@@ -26,7 +26,7 @@ FILES = [
 
 # A scale of 1: it is decoded in full.
 CUT_OFF = [
-    ("half-cut-off", (704, 448), 2, False),
+    ("half-cut-off", (704, 448), 1, False),
     ("quarter-cut-off", (1304, 896), 1, False),
     ("eighth-cut-off", (2504, 1792), 1, False),
     ("eighth-progressive-cut-off", (2504, 1792), 1, True),
