@@ -337,10 +337,13 @@ impl<'h> Output<'h> {
         let luma = &self.header.components[0];
         let levels = self.levels.iter_mut().zip(grids).zip(&markers.quantisers);
         for ((levels, grid), quantiser) in levels.skip(1) {
-            grid.levels(at, quantiser, luma.h, levels);
+            grid.levels(at, quantiser, levels);
+            if luma.h == 2 {
+                levels.widen();
+            }
         }
         for line in 0..luma.v {
-            grids[0].levels(at * luma.v + line, &markers.quantisers[0], 1, &mut self.levels[0]);
+            grids[0].levels(at * luma.v + line, &markers.quantisers[0], &mut self.levels[0]);
             self.cut_off.add(&mut self.levels);
         }
     }

@@ -1,7 +1,7 @@
 //! Blocks at a part of their size: means of 8 x 8, 4 x 4 or 2 x 2 samples, straight
 //! from the coefficients.
 
-use std::{array, iter};
+use std::array;
 
 use super::header::{Quantiser, ZIGZAG};
 
@@ -33,22 +33,31 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn clear(&mut self) {
+    /// Those of other blocks, in their place.
+    pub(super) fn replace(
+        &mut self,
+        means: impl Iterator<Item = f32>,
+        deviations: impl Iterator<Item = f32>,
+    ) {
         self.means.clear();
+        self.means.extend(means);
         self.deviations.clear();
+        self.deviations.extend(deviations);
     }
 
-    /// One more block, or several that are alike.
-    pub(super) fn push(&mut self, mean: f32, deviation: f32, times: usize) {
-        self.means.extend(iter::repeat_n(mean, times));
-        self.deviations.extend(iter::repeat_n(deviation, times));
+    /// Each block twice.
+    pub(super) fn widen(&mut self) {
+        for levels in [&mut self.means, &mut self.deviations] {
+            *levels = levels.iter().flat_map(|&level| [level; 2]).collect();
+        }
     }
 
-    /// The first blocks; those that are missing are grey.
-    fn first(&mut self, count: usize) -> (&[f32], &[f32]) {
-        self.means.resize(count, 0.0);
-        self.deviations.resize(count, 0.0);
-        (&self.means, &self.deviations)
+    /// Means and deviations of so many blocks; those that are missing are grey.
+    fn of_blocks(&mut self, count: usize) -> [&[f32]; 2] {
+        [&mut self.means, &mut self.deviations].map(|levels| {
+            levels.resize(count, 0.0);
+            &levels[..count]
+        })
     }
 }
 
@@ -56,14 +65,14 @@ impl CutOff {
     /// One more row of luma blocks, and the chroma over each of them, if any.
     pub(super) fn add(&mut self, [luma, blue, red]: &mut [Levels; 3]) {
         let count = luma.means.len();
-        let (y, cb, cr) = (luma.first(count), blue.first(count), red.first(count));
-        self.row.clear();
-        self.row.extend((0..count).map(|at| {
-            let of = |(means, deviations): (&[f32], &[f32])| (means[at], deviations[at]);
-            cut_off(of(y), of(cb), of(cr))
-        }));
+        let [y, cb, cr] = [luma, blue, red].map(|levels| levels.of_blocks(count));
+        self.row.resize(count, 0.0);
+        let levels = y[0].iter().zip(y[1]).zip(cb[0]).zip(cb[1]).zip(cr[0]).zip(cr[1]);
+        for (bound, (((((y, dy), cb), db), cr), dr)) in self.row.iter_mut().zip(levels) {
+            *bound = cut_off((*y, *dy), (*cb, *db), (*cr, *dr));
+        }
         self.blocks += count as f64;
-        for (&mean, &bound) in y.0.iter().zip(&self.row) {
+        for (&mean, &bound) in y[0].iter().zip(&self.row) {
             let mean = mean.clamp(-128.0, 127.0);
             self.means += f64::from(mean);
             self.squares += f64::from(mean * mean);

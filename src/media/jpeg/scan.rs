@@ -4,6 +4,7 @@
 //! it has: zeros, grey, where none came. Without restarts it costs the rest of
 //! the scan.
 
+use std::iter;
 use std::rc::Rc;
 
 use super::super::Scans;
@@ -162,35 +163,28 @@ impl Grid {
         self.energies.iter().map(|energy| energy.squares).zip(held)
     }
 
-    /// The levels of row `row` of blocks, each so many times, as far as they are known.
-    pub(super) fn levels(
-        &self,
-        row: usize,
-        quantiser: &Quantiser,
-        times: usize,
-        levels: &mut Levels,
-    ) {
-        levels.clear();
+    /// The levels of row `row` of blocks, as far as they are known.
+    pub(super) fn levels(&self, row: usize, quantiser: &Quantiser, levels: &mut Levels) {
         let step = f32::from(quantiser[0]) / 8.0;
-        let mut level = |mean: i16, squares: f32| {
-            levels.push(f32::from(mean) * step, squares.sqrt() / 8.0, times);
-        };
+        let mean = |value: i16| f32::from(value) * step;
+        let deviation = |squares: f32| squares.sqrt() / 8.0;
         let blocks = row * self.across..(row + 1) * self.across;
         let energies = self.energies.get(blocks.clone()).unwrap_or_default();
-        let squares = energies.iter().map(|energy| energy.squares);
+        let deviations = energies.iter().map(|energy| deviation(energy.squares));
         match self.depth {
-            Depth::Dc => {}
+            Depth::Dc => levels.replace(iter::empty(), iter::empty()),
             Depth::Energy => {
-                let means = self.coefficients[blocks].iter();
-                means.zip(squares).for_each(|(&mean, squares)| level(mean, squares));
+                let means = self.coefficients[blocks].iter().map(|&value| mean(value));
+                levels.replace(means, deviations);
             }
             Depth::Low => {
                 let low = self.coefficients.as_chunks::<LOW>().0[blocks].iter();
-                low.zip(squares).for_each(|(low, squares)| level(low[0], squares));
+                levels.replace(low.map(|low| mean(low[0])), deviations);
             }
             Depth::All => {
-                let blocks = &self.coefficients.as_chunks().0[blocks];
-                blocks.iter().for_each(|block| level(block[0], reduced::energy(block, quantiser)));
+                let blocks = self.coefficients.as_chunks().0[blocks].iter();
+                let means = blocks.clone().map(|block| mean(block[0]));
+                levels.replace(means, blocks.map(|b| deviation(reduced::energy(b, quantiser))));
             }
         }
     }
