@@ -331,9 +331,9 @@ impl<'h> Output<'h> {
         })
     }
 
-    /// Notes what may be cut off in an MCU row, which is row `at` of the grids. Chroma
+    /// Notes what may be cut off in MCU row `row`, which is row `at` of the grids. Chroma
     /// of a reduced picture has one row of blocks there.
-    fn note_levels(&mut self, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
+    fn note_levels(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
         let luma = &self.header.components[0];
         let levels = self.levels.iter_mut().zip(grids).zip(&markers.quantisers);
         for ((levels, grid), quantiser) in levels.skip(1) {
@@ -342,9 +342,11 @@ impl<'h> Output<'h> {
                 levels.widen();
             }
         }
-        for line in 0..luma.v {
+        // Blocks beyond the picture's edge are not seen.
+        let [across, down] = [luma.width, luma.height].map(|side| side.div_ceil(self.header.block));
+        for line in (0..luma.v).take_while(|line| row * luma.v + line < down) {
             grids[0].levels(at * luma.v + line, &markers.quantisers[0], &mut self.levels[0]);
-            self.cut_off.add(&mut self.levels);
+            self.cut_off.add(across, &mut self.levels);
         }
     }
 
@@ -353,7 +355,7 @@ impl<'h> Output<'h> {
     fn add(&mut self, row: usize, at: usize, markers: &Markers<'_>, grids: &[Grid]) {
         let header = self.header;
         if header.block < 8 {
-            self.note_levels(at, markers, grids);
+            self.note_levels(row, at, markers, grids);
         }
         for (index, (plane, grid)) in self.planes.iter_mut().zip(grids).enumerate() {
             let v = header.components[index].v;

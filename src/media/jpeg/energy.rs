@@ -17,8 +17,8 @@ pub(super) struct Energy {
 /// The part of a block's coefficients that a scan sends.
 pub(super) struct Band<'a> {
     pub(super) places: Range<usize>,
-    /// The value of the last bit that it sends.
-    pub(super) step: f32,
+    /// Bits that later scans send.
+    pub(super) low: u8,
     pub(super) table: &'a Table,
     pub(super) squares: &'a Squares,
 }
@@ -42,10 +42,6 @@ impl Squares {
 }
 
 impl Energy {
-    pub(super) fn of(squares: f32) -> Self {
-        Self { nonzero: 0, squares }
-    }
-
     /// Passes over a block in the first scan of a band (T.81, G.1.2.2).
     #[inline(always)]
     pub(super) fn first(
@@ -66,8 +62,10 @@ impl Energy {
                 k += usize::from(high);
                 // What lies behind the last place counts there, as in `ZIGZAG`.
                 let place = k.min(63);
-                self.nonzero |= 1 << place;
-                sum += (value as f32).powi(2) * band.squares.each[place];
+                let sent = (value << band.low) as i16;
+                self.nonzero &= !(1 << place);
+                self.nonzero |= u64::from(sent != 0) << place;
+                sum += f32::from(sent).powi(2) * band.squares.each[place];
             } else if high == 15 {
                 k += 15;
             } else {
@@ -76,7 +74,7 @@ impl Energy {
             }
             k += 1;
         }
-        self.squares += sum * band.step.powi(2);
+        self.squares += sum;
         Ok(())
     }
 
@@ -114,11 +112,12 @@ impl Energy {
             *run -= 1;
             raised += self.raise(bits, band, k.min(end)..end);
         }
+        let step = f32::from(1u16 << band.low);
         if raised > 0.0 {
             // The norm of a sum is at most the sum of the norms.
-            self.squares = (self.squares.sqrt() + raised.sqrt() * band.step).powi(2);
+            self.squares = (self.squares.sqrt() + raised.sqrt() * step).powi(2);
         }
-        self.squares += added * band.step.powi(2);
+        self.squares += added * step * step;
         Ok(())
     }
 

@@ -62,9 +62,8 @@ impl Levels {
 }
 
 impl CutOff {
-    /// One more row of luma blocks, and the chroma over each of them, if any.
-    pub(super) fn add(&mut self, [luma, blue, red]: &mut [Levels; 3]) {
-        let count = luma.means.len();
+    /// One more row of so many luma blocks, and the chroma over each of them, if any.
+    pub(super) fn add(&mut self, count: usize, [luma, blue, red]: &mut [Levels; 3]) {
         let [y, cb, cr] = [luma, blue, red].map(|levels| levels.of_blocks(count));
         self.row.resize(count, 0.0);
         let levels = y[0].iter().zip(y[1]).zip(cb[0]).zip(cb[1]).zip(cr[0]).zip(cr[1]);
@@ -96,24 +95,26 @@ impl CutOff {
 /// (sqrt(v + (limit - m)^2) - |limit - m|) / 2 on average, at most (Scarf, 1958).
 #[inline(always)]
 fn cut_off(y: (f32, f32), cb: (f32, f32), cr: (f32, f32)) -> f32 {
-    let bound = |mean: f32, deviation: f32| {
+    let bound = |(mean, deviation): (f32, f32)| {
         let room = 127.0 - mean.abs();
         (deviation * deviation + room * room).sqrt() - room.abs()
     };
-    // BT.601, as in `color`.
+    let shown = |(mean, _): (f32, f32)| mean.clamp(-128.0, 127.0);
+    let (luma, in_blue, in_red) = (bound(y), bound(cb), bound(cr));
+    // BT.601, as in `color`: a component is cut off first, then what it adds to a colour.
     let of = |blue: f32, red: f32| {
-        let mean = y.0 + blue * cb.0 + red * cr.0;
-        bound(mean, y.1 + blue.abs() * cb.1 + red.abs() * cr.1)
+        let mean = shown(y) + blue * shown(cb) + red * shown(cr);
+        let deviation = y.1 + blue.abs() * cb.1 + red.abs() * cr.1;
+        bound((mean, deviation)).max(luma) + blue.abs() * in_blue + red.abs() * in_red
     };
     let colours = 0.299 * of(0.0, 1.402) + 0.587 * of(-0.344, -0.714) + 0.114 * of(1.772, 0.0);
-    let bound = colours.max(bound(y.0, y.1)) / 2.0;
-    // What libjpeg makes of means that its integers do not hold, the whole decode tells.
-    let wraps = y.0.abs().max(cb.0.abs()).max(cr.0.abs()) >= WRAPS;
-    if wraps { f32::INFINITY } else { bound }
+    let farthest = y.0.abs().max(cb.0.abs()).max(cr.0.abs());
+    if farthest < FAR { colours / 2.0 } else { f32::INFINITY }
 }
 
-/// A mean as far from grey as none can be: a shift of it leaves 16 bits.
-const WRAPS: f32 = 1024.0;
+/// A mean that no picture has. From here on libjpeg's 16 bits may wrap, which the whole
+/// decode tells.
+const FAR: f32 = 256.0;
 
 /// The first coefficients of a block, in the order that they are sent in.
 fn low(block: &[i16; 64]) -> [i16; LOW] {
@@ -239,13 +240,9 @@ mod tests {
         };
         let mut largest = 0.0f32;
         for _ in 0..2000 {
-            let means = [next(127.0), next(100.0), next(100.0)];
+            let means = [next(200.0), next(200.0), next(200.0)];
             let heights = [next(100.0), next(60.0), next(60.0)];
             let stripes = heights.map(|height| [height, -height]);
-            // What is cut off of one component before it becomes a colour is left aside.
-            if (0..3).any(|n| means[n].abs() + heights[n].abs() > 127.0) {
-                continue;
-            }
             let turned = if next(1.0) > 0.0 { 1 } else { 0 };
             let at = |n: usize| {
                 let which = [n, n ^ turned, n];

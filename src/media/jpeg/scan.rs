@@ -375,15 +375,16 @@ impl<'a> Entropy<'a> {
                         (Kind::Sequential, Some(dc), Some(ac), Some(skip)) => {
                             *mean = next_dc(bits, dc, &mut track.before)? as i16;
                             let squares = bits.skip_ac(ac, skip, others)?;
-                            energies[n] = Energy::of(squares);
+                            // A scan that comes again replaces what it sends, no more.
+                            energies[n].squares += squares;
                         }
                         (Kind::DcFirst, Some(dc), ..) => {
                             *mean = (next_dc(bits, dc, &mut track.before)? << *low) as i16;
                         }
                         (Kind::DcRefine, ..) => *mean |= (bits.read(1) << *low) as i16,
                         (Kind::AcFirst | Kind::AcRefine, _, Some(table), _) => {
-                            let step = (1u32 << *low) as f32;
-                            let band = Band { places: *first..*last + 1, step, table, squares };
+                            let band =
+                                Band { places: *first..*last + 1, low: *low, table, squares };
                             let energy = energies.get_mut(n).ok_or(BadCode)?;
                             match kind {
                                 Kind::AcFirst => energy.first(bits, &band, run)?,
