@@ -447,6 +447,7 @@ mod tests {
             "reduced/eighth-progressive-422.jpg",
             "reduced/eighth-progressive-cut-off.jpg",
             "reduced/eighth-progressive-red-cut-off.jpg",
+            "reduced/refined-from-zero.jpg",
         ] {
             let bytes = std::fs::read(data.join(file)).expect("a file");
             let budget = Budget::start(&Limits::default());

@@ -4,7 +4,6 @@
 //! it has: zeros, grey, where none came. Without restarts it costs the rest of
 //! the scan.
 
-use std::iter;
 use std::rc::Rc;
 
 use super::super::Scans;
@@ -172,8 +171,7 @@ impl Grid {
         let energies = self.energies.get(blocks.clone()).unwrap_or_default();
         let deviations = energies.iter().map(|energy| deviation(energy.squares));
         match self.depth {
-            Depth::Dc => levels.replace(iter::empty(), iter::empty()),
-            Depth::Energy => {
+            Depth::Dc | Depth::Energy => {
                 let means = self.coefficients[blocks].iter().map(|&value| mean(value));
                 levels.replace(means, deviations);
             }

@@ -33,6 +33,8 @@ CUT_OFF = [
 ]
 # The same beside white whose means are far beyond it.
 BESIDE_WHITE = [("quarter-cut-off-beside-white", (1304, 896), 1, False)]
+# The same, and a second scan that sends the means alone: what the first sent beside them stays.
+SENT_TWICE = [("quarter-cut-off-sent-twice", (1312, 896), 1)]
 RED_CUT_OFF = [("half-red-cut-off", (704, 448), 1, False), ("eighth-progressive-red-cut-off", (2504, 1792), 1, True)]
 
 
@@ -44,6 +46,9 @@ def write(folder):
         (folder / f"{name}.jpg").write_bytes(cut_off(*size, progressive))
     for name, size, _, progressive in BESIDE_WHITE:
         (folder / f"{name}.jpg").write_bytes(cut_off(*size, progressive, white=16))
+    for name, size, _ in SENT_TWICE:
+        (folder / f"{name}.jpg").write_bytes(sent_twice(*size))
+    (folder / "refined-from-zero.jpg").write_bytes(refined_from_zero())
     for name, size, _, progressive in RED_CUT_OFF:
         (folder / f"{name}.jpg").write_bytes(red_cut_off(*size, progressive))
 
@@ -64,14 +69,53 @@ def stripes(width):
 def cut_off(width, height, progressive, white=0):
     """Nearly white, with fine stripes as bright as half of another picture: what lies above white is cut off, which
     their means do not tell. So many columns of blocks to the right are eight times as far from grey as white is."""
-    means = np.round(28 + 3 * levels(render.flower, width, height)) / 2
-    heights = 8 * np.round(11 * levels(render.cobbles, width, height))
+    means, heights = nearly_white(width, height)
     means[:, means.shape[1] - white :], heights[:, heights.shape[1] - white :] = 127, 0
-    image = Image.fromarray((128 + whole(means) + whole(heights) * stripes(width)).astype(np.uint8))
+    return bright(means, heights, optimize=True, progressive=progressive)
+
+
+def nearly_white(width, height):
+    """The means of blocks, and the heights of their stripes."""
+    means = np.round(28 + 3 * levels(render.flower, width, height)) / 2
+    return means, 8 * np.round(11 * levels(render.cobbles, width, height))
+
+
+def bright(means, heights, **how):
+    """A JPEG file with stripes whose means lie eight times as far from grey."""
+    stripe = stripes(8 * means.shape[1])
+    image = Image.fromarray((128 + whole(means) + whole(heights) * stripe).astype(np.uint8))
     out = BytesIO()
-    image.save(out, "JPEG", qtables=[[4] + [64] * 63], optimize=True, progressive=progressive)
-    # The means lie eight times as far from grey.
+    image.save(out, "JPEG", qtables=[[4] + [64] * 63], **how)
     return out.getvalue().replace(b"\xff\xdb\0\x43\0\x04", b"\xff\xdb\0\x43\0\x20")
+
+
+def sent_twice(width, height):
+    """Three components, each in its scan. Grey files of Pillow's usual tables give the scans; the chroma is flat."""
+    means, heights = nearly_white(width, height)
+    first, again, flat = bright(means, heights), bright(means, 0 * heights), bright(0 * means, 0 * heights)
+    frame, start = first.index(b"\xff\xc0"), first.index(b"\xff\xda")
+    size = first[frame + 5 : frame + 9]
+    head = first[:frame] + b"\xff\xc0\0\x11\x08" + size + b"\3\1\x11\0\2\x11\0\3\x11\0" + first[frame + 13 : start]
+
+    def scan(file, component):
+        header = b"\xff\xda\0\x08\1" + bytes([component]) + b"\0\0\x3f\0"
+        return header + file[file.index(b"\xff\xda") + 10 : -2]
+
+    return head + scan(first, 1) + scan(flat, 2) + scan(flat, 3) + scan(again, 1) + b"\xff\xd9"
+
+
+def refined_from_zero():
+    """A block whose first AC scan sends 8 * 2^13, which is 0 in 16 bits. The refining scan sends its first bit."""
+    def segment(marker, content):
+        return b"\xff" + bytes([marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+    # DC difference 0: "0". AC: end of the band "0", one place of four bits "10", one of one bit "110".
+    codes = segment(0xC4, b"\0\1" + bytes(15) + b"\0" + b"\x10\1\1\1" + bytes(13) + b"\0\4\1")
+    head = segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC2, b"\x08\0\x08\0\x08\1\1\x11\0") + codes
+    mean = segment(0xDA, b"\1\1\0\0\0\0") + bytes([0b0_1111111])
+    first = segment(0xDA, b"\1\1\0\1\x3f\x0d") + bytes([0b10_1000_0_1])
+    refined = segment(0xDA, b"\1\1\0\1\x3f\xdc") + bytes([0b110_1_0_111])
+    return b"\xff\xd8" + head + mean + first + refined + b"\xff\xd9"
 
 
 def red_cut_off(width, height, progressive):
@@ -94,6 +138,6 @@ def table(folder):
     columns = "file,width,height,scale,pdq,quality"
     write_csv(folder / "reduced.csv", columns, rows)
     rows = []
-    for name, size, scale, _ in CUT_OFF + BESIDE_WHITE + RED_CUT_OFF:
+    for name, size, scale, *_ in CUT_OFF + BESIDE_WHITE + SENT_TWICE + RED_CUT_OFF:
         rows.append([f"{name}.jpg", *size, scale, *pdq(Image.open(folder / f"{name}.jpg"))])
     write_csv(folder / "cut-off.csv", columns, rows)
