@@ -234,15 +234,8 @@ fn read_scans<'a>(
     depth: Depth,
     budget: &Budget,
 ) -> Result<Option<Incomplete>, Incomplete> {
-    // How many low bits of its means each component still lacks.
-    let mut lacking = [if header.progressive { 1 } else { 0 }; 4];
-    let mut note = |scan: &Scan| {
-        if scan.first == 0 {
-            scan.parts.iter().for_each(|part| lacking[part.component] = scan.low);
-        }
-        lacking[..header.components.len()].iter().any(|&low| low > 0)
-    };
-    let mut is_unfinished = note(first);
+    let mut lacking = Lacking::new(header);
+    lacking.less(first);
     let mut damage = None;
     loop {
         for row in 0..entropy.rows() {
@@ -253,25 +246,61 @@ fn read_scans<'a>(
         let next = loop {
             match markers.next_scan() {
                 // A scan without means is passed over: the next marker ends it.
-                Ok(Some(scan)) if depth == Depth::Dc && header.progressive && scan.first > 0 => {}
+                Ok(Some(scan)) if depth == Depth::Dc && header.progressive && scan.first > 0 => {
+                    lacking.less(&scan);
+                }
                 next => break next,
             }
         };
         entropy = match next {
             Ok(Some(scan)) => {
-                is_unfinished = note(&scan);
+                lacking.less(&scan);
                 match Entropy::new(markers, header, scan, depth) {
                     Ok(entropy) => entropy,
                     Err(reason) => return Ok(Some(reason)),
                 }
             }
+            Ok(None) if lacking.slopes() => return Ok(damage.or(Some(Incomplete::Malformed))),
             // Unusual: for the whole decode.
-            Ok(None) if depth != Depth::All && is_unfinished => {
+            Ok(None) if depth != Depth::All && lacking.means() => {
                 return Ok(Some(Incomplete::Malformed));
             }
             Ok(None) => return Ok(damage),
             Err(fault) => return Ok(ending(damage, Err(fault))),
         };
+    }
+}
+
+/// How many low bits of its first coefficients, or more, no scan has sent yet of each
+/// component of a progressive file.
+///
+/// Where libjpeg finds AC coefficients among them lacking, it makes them up, and
+/// smooths the means: readers without that see another picture.
+struct Lacking(Vec<[u8; 10]>);
+
+impl Lacking {
+    fn new(header: &Header) -> Self {
+        let components = if header.progressive { header.components.len() } else { 0 };
+        Self(vec![[1; 10]; components])
+    }
+
+    fn less(&mut self, scan: &Scan) {
+        for part in &scan.parts {
+            if let Some(bits) = self.0.get_mut(part.component) {
+                let sent = bits.iter_mut().take(scan.last + 1).skip(scan.first);
+                sent.for_each(|bits| *bits = scan.low);
+            }
+        }
+    }
+
+    /// Whether means are not all there.
+    fn means(&self) -> bool {
+        self.0.iter().any(|bits| bits[0] > 0)
+    }
+
+    /// Whether AC coefficients that libjpeg looks at are not.
+    fn slopes(&self) -> bool {
+        self.0.iter().any(|bits| bits[1..].iter().any(|&bits| bits > 0))
     }
 }
 
@@ -301,6 +330,12 @@ fn working_memory(shown: &Header, passes: Passes, depth: Depth) -> u64 {
     parts.sum()
 }
 
+/// Luma blocks across and down; those beyond the picture's edge are not seen.
+fn seen(header: &Header) -> (usize, usize) {
+    let luma = &header.components[0];
+    (luma.width.div_ceil(header.block), luma.height.div_ceil(header.block))
+}
+
 /// Strips of coefficients to rows of pixels.
 struct Output<'h> {
     header: &'h Header,
@@ -326,7 +361,7 @@ impl<'h> Output<'h> {
             planes,
             lines,
             next: 0,
-            cut_off: CutOff::default(),
+            cut_off: CutOff::new(seen(header)),
             levels: Default::default(),
         })
     }
@@ -338,15 +373,12 @@ impl<'h> Output<'h> {
         let levels = self.levels.iter_mut().zip(grids).zip(&markers.quantisers);
         for ((levels, grid), quantiser) in levels.skip(1) {
             grid.levels(at, quantiser, levels);
-            if luma.h == 2 {
-                levels.widen();
-            }
+            levels.stretch(luma.h == 2, luma.v == 2);
         }
-        // Blocks beyond the picture's edge are not seen.
-        let [across, down] = [luma.width, luma.height].map(|side| side.div_ceil(self.header.block));
+        let (_, down) = seen(self.header);
         for line in (0..luma.v).take_while(|line| row * luma.v + line < down) {
             grids[0].levels(at * luma.v + line, &markers.quantisers[0], &mut self.levels[0]);
-            self.cut_off.add(across, &mut self.levels);
+            self.cut_off.add(&mut self.levels);
         }
     }
 

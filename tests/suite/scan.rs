@@ -198,6 +198,7 @@ fn what_readers_take_in_two_ways_is_asked_about() {
         ("alpha-twice.webp", 1),
         ("canvas-twice.webp", 1),
         ("beside-the-screen.gif", 3),
+        ("means-alone.jpg", 1),
     ] {
         let report = scan(&format!("tests/data/hidden/{name}"));
         let found = findings(&report);

@@ -8,19 +8,34 @@ use super::header::{Quantiser, ZIGZAG};
 /// Coefficients that are sent first and that [`quarter`] needs.
 pub(super) const LOW: usize = 5;
 
+/// Cells a side in which a picture is looked at: what is finer, PDQ does not see.
+const CELLS: usize = 32;
+
+/// Cells a side of what a view of a picture may be made of, mostly.
+const TILE: usize = 4;
+
 /// What cutting samples off at 0 and 255 can do to the means of a picture's luma.
 ///
 /// The means are taken from coefficients, as if nothing were cut off; the picture that
 /// people see is cut, in luma and then in each colour.
-#[derive(Default)]
 pub(super) struct CutOff {
+    /// Blocks across and down.
+    size: (usize, usize),
+    /// The next row.
+    next: usize,
+    cells: [[Cell; CELLS]; CELLS],
+    /// Of the rows of the cells at hand, by column: vector code makes these sums.
+    means: Vec<f32>,
+    bounds: Vec<f32>,
+}
+
+/// Sums over the blocks of a cell.
+#[derive(Clone, Copy, Default)]
+struct Cell {
     blocks: f64,
     means: f64,
-    squares: f64,
     /// Of each block's bound, squared.
     bounds: f64,
-    /// Those of a row.
-    row: Vec<f32>,
 }
 
 /// What is known of blocks, in vectors: loops over them become vector code.
@@ -30,6 +45,8 @@ pub(super) struct Levels {
     means: Vec<f32>,
     /// How far they lie from it, as a root mean square, at most.
     deviations: Vec<f32>,
+    /// The means of the row above.
+    above: Vec<f32>,
 }
 
 impl Levels {
@@ -45,10 +62,36 @@ impl Levels {
         self.deviations.extend(deviations);
     }
 
-    /// Each block twice.
-    pub(super) fn widen(&mut self) {
-        for levels in [&mut self.means, &mut self.deviations] {
-            *levels = levels.iter().flat_map(|&level| [level; 2]).collect();
+    /// Chroma that is halved across or down: each block as often as blocks of luma lie
+    /// below it, with what libjpeg's triangle filter brings in, which mixes a quarter of
+    /// the neighbour into one sample of eight.
+    ///
+    /// All of its energy may lie over one of them. The bound's square counts there, which
+    /// makes up for it: that bound is half of what it should be, of a quarter of the blocks.
+    pub(super) fn stretch(&mut self, across: bool, down: bool) {
+        let mut mixed = vec![0.0; self.means.len()];
+        if across {
+            for (n, pair) in self.means.windows(2).enumerate() {
+                let apart = (pair[0] - pair[1]).powi(2);
+                mixed[n] = apart.max(mixed[n]);
+                mixed[n + 1] = apart;
+            }
+        }
+        if down {
+            // What the row above takes from this one counts here, too.
+            for (mixed, (mean, above)) in mixed.iter_mut().zip(self.means.iter().zip(&self.above)) {
+                *mixed += 2.0 * (mean - above).powi(2);
+            }
+            self.above.clone_from(&self.means);
+        }
+        self.deviations.resize(self.means.len(), 0.0);
+        for (deviation, mixed) in self.deviations.iter_mut().zip(mixed) {
+            *deviation = (deviation.powi(2) + mixed / 128.0).sqrt();
+        }
+        if across {
+            for levels in [&mut self.means, &mut self.deviations] {
+                *levels = levels.iter().flat_map(|&level| [level; 2]).collect();
+            }
         }
     }
 
@@ -62,29 +105,102 @@ impl Levels {
 }
 
 impl CutOff {
-    /// One more row of so many luma blocks, and the chroma over each of them, if any.
-    pub(super) fn add(&mut self, count: usize, [luma, blue, red]: &mut [Levels; 3]) {
-        let [y, cb, cr] = [luma, blue, red].map(|levels| levels.of_blocks(count));
-        self.row.resize(count, 0.0);
-        let levels = y[0].iter().zip(y[1]).zip(cb[0]).zip(cb[1]).zip(cr[0]).zip(cr[1]);
-        for (bound, (((((y, dy), cb), db), cr), dr)) in self.row.iter_mut().zip(levels) {
-            *bound = cut_off((*y, *dy), (*cb, *db), (*cr, *dr));
+    /// Of a picture of so many luma blocks across and down.
+    pub(super) fn new(size: (usize, usize)) -> Self {
+        let [means, bounds] = [0; 2].map(|_| vec![0.0; size.0]);
+        Self { size, next: 0, cells: Default::default(), means, bounds }
+    }
+
+    /// The next row of luma blocks, and the chroma over each of them, if any.
+    pub(super) fn add(&mut self, [luma, blue, red]: &mut [Levels; 3]) {
+        let (across, down) = self.size;
+        let levels = [luma, blue, red].map(|levels| levels.of_blocks(across));
+        add_bounds(&mut self.bounds, levels);
+        for (sum, mean) in self.means.iter_mut().zip(levels[0][0]) {
+            *sum += shown(*mean);
         }
-        self.blocks += count as f64;
-        for (&mean, &bound) in y[0].iter().zip(&self.row) {
-            let mean = mean.clamp(-128.0, 127.0);
-            self.means += f64::from(mean);
-            self.squares += f64::from(mean * mean);
-            self.bounds += f64::from(bound * bound);
+        let row = self.next * CELLS / down;
+        self.next += 1;
+        if self.next * CELLS / down > row {
+            self.finish_cells(row);
         }
     }
 
-    /// Whether the means may lie farther from what is seen than an eighth of how they
-    /// differ among themselves (root mean squares).
+    /// The last row of the cells in this row is there.
+    fn finish_cells(&mut self, row: usize) {
+        let (across, down) = self.size;
+        let first = (row * down).div_ceil(CELLS);
+        for (n, cell) in self.cells[row].iter_mut().enumerate() {
+            let part = n * across / CELLS..(n + 1) * across / CELLS;
+            let sum =
+                |levels: &[f32]| levels[part.clone()].iter().map(|&level| f64::from(level)).sum();
+            *cell = Cell {
+                blocks: (part.len() * (self.next - first)) as f64,
+                means: sum(&self.means),
+                bounds: sum(&self.bounds),
+            };
+        }
+        self.means.fill(0.0);
+        self.bounds.fill(0.0);
+    }
+
+    /// Whether the means may lie so far from what is seen that a hash changes.
     pub(super) fn matters(&self) -> bool {
-        let mean = self.means / self.blocks;
-        let spread = self.squares / self.blocks - mean * mean;
-        self.blocks > 0.0 && self.bounds / self.blocks > spread / 64.0
+        let bound = |cells: &[&[Cell]]| {
+            let cells = || cells.iter().copied().flatten();
+            let blocks: f64 = cells().map(|cell| cell.blocks).sum();
+            (cells().map(|cell| cell.bounds).sum::<f64>() / blocks.max(1.0)).sqrt()
+        };
+        let all = self.cells.each_ref().map(|row| &row[..]);
+        let whole = bound(&all);
+        let mut tiles = all.chunks(TILE).flat_map(|rows| {
+            let part = |n: usize| rows.iter().map(|row| &row[n * TILE..][..TILE]).collect();
+            (0..CELLS / TILE).map(part).collect::<Vec<Vec<_>>>()
+        });
+        whole > LARGEST
+            || whole > self.contrast() / 4.0
+            || tiles.any(|tile| bound(&tile) > LARGEST_IN_A_TILE)
+    }
+
+    /// How much of the cells' means differs both across and down, as a root mean square.
+    /// PDQ is blind to the rest.
+    fn contrast(&self) -> f64 {
+        let mean = |cell: &Cell| cell.means / cell.blocks.max(1.0);
+        let means = self.cells.map(|row| row.map(|cell| mean(&cell)));
+        let of = |levels: [f64; CELLS]| levels.iter().sum::<f64>() / CELLS as f64;
+        let rows = means.map(of);
+        let columns: [f64; CELLS] = array::from_fn(|x| of(array::from_fn(|y| means[y][x])));
+        let differing = (0..CELLS * CELLS).map(|n| {
+            let (x, y) = (n % CELLS, n / CELLS);
+            (means[y][x] - rows[y] - columns[x] + of(rows)).powi(2)
+        });
+        (differing.sum::<f64>() / (CELLS * CELLS) as f64).sqrt()
+    }
+}
+
+/// Levels that a picture's means may lie from what is seen, as a root mean square: a
+/// picture of no more contrast is of no quality.
+const LARGEST: f64 = 5.0;
+
+/// The same of a sixty-fourth of the picture. A view may leave out the others.
+const LARGEST_IN_A_TILE: f64 = 10.0;
+
+/// A level that can be shown. `clamp` becomes branches here, and no vector code.
+#[allow(clippy::manual_clamp)]
+#[inline(always)]
+fn shown(level: f32) -> f32 {
+    level.max(-128.0).min(127.0)
+}
+
+/// Adds the square of each block's bound. On its own, what it reads and what it writes
+/// cannot overlap, and it becomes vector code.
+#[inline(never)]
+fn add_bounds(sums: &mut [f32], [[y, dy], [cb, db], [cr, dr]]: [[&[f32]; 2]; 3]) {
+    let count = sums.len();
+    let [y, dy, cb, db, cr, dr] = [y, dy, cb, db, cr, dr].map(|levels| &levels[..count]);
+    for n in 0..count {
+        let bound = cut_off((y[n], dy[n]), (cb[n], db[n]), (cr[n], dr[n]));
+        sums[n] += bound * bound;
     }
 }
 
@@ -99,7 +215,7 @@ fn cut_off(y: (f32, f32), cb: (f32, f32), cr: (f32, f32)) -> f32 {
         let room = 127.0 - mean.abs();
         (deviation * deviation + room * room).sqrt() - room.abs()
     };
-    let shown = |(mean, _): (f32, f32)| mean.clamp(-128.0, 127.0);
+    let shown = |(mean, _): (f32, f32)| shown(mean);
     let (luma, in_blue, in_red) = (bound(y), bound(cb), bound(cr));
     // BT.601, as in `color`: a component is cut off first, then what it adds to a colour.
     let of = |blue: f32, red: f32| {
@@ -109,7 +225,7 @@ fn cut_off(y: (f32, f32), cb: (f32, f32), cr: (f32, f32)) -> f32 {
     };
     let colours = 0.299 * of(0.0, 1.402) + 0.587 * of(-0.344, -0.714) + 0.114 * of(1.772, 0.0);
     let farthest = y.0.abs().max(cb.0.abs()).max(cr.0.abs());
-    if farthest < FAR { colours / 2.0 } else { f32::INFINITY }
+    colours / 2.0 + if farthest < FAR { 0.0 } else { f32::INFINITY }
 }
 
 /// A mean that no picture has. From here on libjpeg's 16 bits may wrap, which the whole
@@ -255,6 +371,42 @@ mod tests {
             largest = largest.max(apart);
         }
         assert!(largest > 20.0);
+    }
+
+    /// What 64 x 64 blocks of these means and deviations come to.
+    fn of_blocks(mean: fn(usize, usize) -> f32, deviation: impl Fn(usize, usize) -> f32) -> CutOff {
+        let mut cut_off = CutOff::new((64, 64));
+        for y in 0..64 {
+            let mut levels: [Levels; 3] = Default::default();
+            let row = (0..64).map(|x| mean(x, y));
+            levels[0].replace(row, (0..64).map(|x| deviation(x, y)));
+            cut_off.add(&mut levels);
+        }
+        cut_off
+    }
+
+    fn quadrants(x: usize, y: usize) -> f32 {
+        if (x < 32) == (y < 32) { 127.0 } else { -128.0 }
+    }
+
+    #[test]
+    fn what_is_cut_off_in_a_part_of_the_picture_matters() {
+        // At a limit, half of the deviation is cut off.
+        let corner = |height: f32| move |x, y| if x < 8 && y < 8 { height } else { 0.0 };
+        assert!(!of_blocks(quadrants, corner(19.0)).matters());
+        assert!(of_blocks(quadrants, corner(21.0)).matters());
+        assert!(!of_blocks(quadrants, |_, _| 9.0).matters());
+        assert!(of_blocks(quadrants, |_, _| 11.0).matters());
+        assert!(of_blocks(|_, _| 127.0, |_, _| 1.0).matters());
+    }
+
+    #[test]
+    fn what_pdq_does_not_see_is_no_contrast() {
+        let contrast = |mean| of_blocks(mean, |_, _| 0.0).contrast();
+        assert!((contrast(quadrants) - 127.5).abs() < 0.1);
+        assert!(contrast(|x, y| if (x + y) % 2 == 0 { 127.0 } else { -128.0 }) < 0.1);
+        assert!(contrast(|x, _| if x < 32 { 127.0 } else { -128.0 }) < 0.1);
+        assert!(contrast(|_, y| 2.0 * y as f32 - 64.0) < 0.1);
     }
 
     #[test]

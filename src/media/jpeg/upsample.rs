@@ -41,6 +41,8 @@ impl Plane {
             v,
             // A line of two samples is repeated; only columns need no width.
             smooth: match (h, v) {
+                // The means of so many pixels are not what libjpeg smooths.
+                _ if header.block < 8 => false,
                 (1, 2) => true,
                 (2, 1 | 2) => part.width > 2,
                 _ => false,

@@ -1,6 +1,7 @@
 """hidden/: valid-looking files that show the test picture to a viewer and hide it from a careless reader."""
 
 import io
+import itertools
 import struct
 import zipfile
 import zlib
@@ -107,6 +108,21 @@ def write(hidden):
 
     # Of two canvases, the first is as large as its picture.
     (hidden / "canvas-twice.webp").write_bytes(webp(0, riff_chunk(b"VP8X", bytes(10)), lossless(card)))
+
+    # Means alone, black and white in turns: most viewers smooth them, and show what lies between.
+    between = card.convert("L").resize((2 * SIZE // 8,) * 2, Image.Resampling.BOX)
+    means = Image.new("L", between.size)
+    for x, y in itertools.product(range(between.width), range(between.height)):
+        square = 190 if (x + y) % 2 else -190
+        means.putpixel((x, y), 128 + round((square + 0.4 * (between.getpixel((x, y)) - 128)) / 8))
+    buffer = io.BytesIO()
+    blocks = means.resize((2 * SIZE, 2 * SIZE), Image.Resampling.NEAREST)
+    blocks.save(buffer, "JPEG", qtables=[[4] + [64] * 63], progressive=True)
+    # They lie eight times as far from grey.
+    data = buffer.getvalue().replace(b"\xff\xdb\0\x43\0\x04", b"\xff\xdb\0\x43\0\x20")
+    head, *scans = data.split(b"\xff\xda")
+    means = b"".join(b"\xff\xda" + scan for scan in scans if scan[5] == 0)
+    (hidden / "means-alone.jpg").write_bytes(head + means + b"\xff\xd9")
 
     # A frame beside the screen, which some viewers widen.
     buffer = io.BytesIO()

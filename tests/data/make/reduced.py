@@ -35,6 +35,10 @@ CUT_OFF = [
 BESIDE_WHITE = [("quarter-cut-off-beside-white", (1304, 896), 1, False)]
 # The same, and a second scan that sends the means alone: what the first sent beside them stays.
 SENT_TWICE = [("quarter-cut-off-sent-twice", (1312, 896), 1)]
+# Black and white blocks in turns, of which the stripes make a grey.
+HALFTONE = [("eighth-halftone", (2504, 1792), 1)]
+# Squares of red and its opposite as large as a block of chroma, bright enough that the red is cut off.
+RED_SQUARES = [("eighth-red-squares", (2512, 1792), 1)]
 RED_CUT_OFF = [("half-red-cut-off", (704, 448), 1, False), ("eighth-progressive-red-cut-off", (2504, 1792), 1, True)]
 
 
@@ -48,6 +52,10 @@ def write(folder):
         (folder / f"{name}.jpg").write_bytes(cut_off(*size, progressive, white=16))
     for name, size, _ in SENT_TWICE:
         (folder / f"{name}.jpg").write_bytes(sent_twice(*size))
+    for name, size, _ in HALFTONE:
+        (folder / f"{name}.jpg").write_bytes(halftone(*size))
+    for name, size, _ in RED_SQUARES:
+        (folder / f"{name}.jpg").write_bytes(red_squares(*size))
     (folder / "refined-from-zero.jpg").write_bytes(refined_from_zero())
     for name, size, _, progressive in RED_CUT_OFF:
         (folder / f"{name}.jpg").write_bytes(red_cut_off(*size, progressive))
@@ -104,6 +112,35 @@ def sent_twice(width, height):
     return head + scan(first, 1) + scan(flat, 2) + scan(flat, 3) + scan(again, 1) + b"\xff\xd9"
 
 
+def halftone(width, height):
+    """White blocks lose half of the height of their stripes, and black ones gain it."""
+    shade = 2 * levels(render.cobbles, width, height) - 1
+    white = np.indices(shade.shape).sum(0) % 2 == 0
+    heights = np.where(white == (shade < 0), 8 * np.round(9 * abs(shade)), 0)
+    return bright(np.where(white, 16, -16), heights, optimize=True)
+
+
+def red_squares(width, height):
+    """No square holds more than its mean. A filter over the means mixes them until a flat 240 is left."""
+    chroma = 126 * (1 - levels(render.cobbles, width // 2, height // 2))
+
+    def shown(luma, chroma):
+        ends = [0.299 * (luma + 1.402 * c).clip(0, 255) + 0.587 * (luma - 0.714 * c).clip(0, 255) for c in (chroma, -chroma)]
+        return sum(ends) / 2 + 0.114 * luma
+
+    low, high = np.full(chroma.shape, 200.0), np.full(chroma.shape, 255.0)
+    for _ in range(12):
+        middle = (low + high) / 2
+        too_dark = shown(middle, chroma / 4) < 240
+        low, high = np.where(too_dark, middle, low), np.where(too_dark, high, middle)
+    turns = np.where(np.indices(chroma.shape).sum(0) % 2 == 0, 1, -1)
+    planes = [np.repeat(np.repeat(plane.round(), 16, 0), 16, 1) for plane in (low, 0 * low + 128, 128 + turns * chroma)]
+    image = Image.merge("YCbCr", [Image.fromarray(plane.astype(np.uint8)) for plane in planes])
+    out = BytesIO()
+    image.save(out, "JPEG", qtables=[[8] * 64] * 2, subsampling=2, optimize=True)
+    return out.getvalue()
+
+
 def refined_from_zero():
     """A block whose first AC scan sends 8 * 2^13, which is 0 in 16 bits. The refining scan sends its first bit."""
     def segment(marker, content):
@@ -115,7 +152,9 @@ def refined_from_zero():
     mean = segment(0xDA, b"\1\1\0\0\0\0") + bytes([0b0_1111111])
     first = segment(0xDA, b"\1\1\0\1\x3f\x0d") + bytes([0b10_1000_0_1])
     refined = segment(0xDA, b"\1\1\0\1\x3f\xdc") + bytes([0b110_1_0_111])
-    return b"\xff\xd8" + head + mean + first + refined + b"\xff\xd9"
+    # Nothing beside that, to the last bit.
+    whole = segment(0xDA, b"\1\1\0\1\x3f\0") + bytes([0b0_1111111])
+    return b"\xff\xd8" + head + mean + first + refined + whole + b"\xff\xd9"
 
 
 def red_cut_off(width, height, progressive):
@@ -138,6 +177,6 @@ def table(folder):
     columns = "file,width,height,scale,pdq,quality"
     write_csv(folder / "reduced.csv", columns, rows)
     rows = []
-    for name, size, scale, *_ in CUT_OFF + BESIDE_WHITE + SENT_TWICE + RED_CUT_OFF:
+    for name, size, scale, *_ in CUT_OFF + BESIDE_WHITE + SENT_TWICE + HALFTONE + RED_SQUARES + RED_CUT_OFF:
         rows.append([f"{name}.jpg", *size, scale, *pdq(Image.open(folder / f"{name}.jpg"))])
     write_csv(folder / "cut-off.csv", columns, rows)
