@@ -19,7 +19,7 @@ use crate::limits::{Budget, Incomplete};
 use color::Color;
 use header::{Header, Markers, Scan};
 use reduced::{CutOff, Levels};
-use scan::{Depth, Entropy, Grid};
+use scan::{Depth, Entropy, Grid, kind};
 use upsample::Plane;
 
 mod behind;
@@ -247,7 +247,10 @@ fn read_scans<'a>(
             match markers.next_scan() {
                 // A scan without means is passed over: the next marker ends it.
                 Ok(Some(scan)) if depth == Depth::Dc && header.progressive && scan.first > 0 => {
-                    lacking.less(&scan);
+                    match kind(header, &scan) {
+                        Ok(_) => lacking.less(&scan),
+                        Err(reason) => return Ok(Some(reason)),
+                    }
                 }
                 next => break next,
             }
@@ -271,11 +274,11 @@ fn read_scans<'a>(
     }
 }
 
-/// How many low bits of its first coefficients, or more, no scan has sent yet of each
-/// component of a progressive file.
+/// By component of a progressive file, how many low bits of its first coefficients the
+/// last scan of each has left out; 1 where there was none.
 ///
-/// Where libjpeg finds AC coefficients among them lacking, it makes them up, and
-/// smooths the means: readers without that see another picture.
+/// Where AC coefficients among them lack bits at the end, libjpeg makes them up, and
+/// smooths means that came alone: readers without that see another picture.
 struct Lacking(Vec<[u8; 10]>);
 
 impl Lacking {

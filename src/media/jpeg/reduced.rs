@@ -63,12 +63,16 @@ impl Levels {
     }
 
     /// Chroma that is halved across or down: each block as often as blocks of luma lie
-    /// below it, with what libjpeg's triangle filter brings in, which mixes a quarter of
-    /// the neighbour into one sample of eight.
+    /// below it. libjpeg's triangle filter mixes a quarter of the neighbour into one sample
+    /// of eight, which counts as variance.
     ///
-    /// All of its energy may lie over one of them. The bound's square counts there, which
-    /// makes up for it: that bound is half of what it should be, of a quarter of the blocks.
+    /// All of a block's energy may lie over one of four; at a limit the bound is then half
+    /// of what it should be. But the root mean square of what a quarter of the blocks has is
+    /// twice their part of the mean.
     pub(super) fn stretch(&mut self, across: bool, down: bool) {
+        if !across && !down {
+            return;
+        }
         let mut mixed = vec![0.0; self.means.len()];
         if across {
             for (n, pair) in self.means.windows(2).enumerate() {
@@ -178,8 +182,8 @@ impl CutOff {
     }
 }
 
-/// Levels that a picture's means may lie from what is seen, as a root mean square: a
-/// picture of no more contrast is of no quality.
+/// Levels that a picture's means may lie from what is seen, as a root mean square. What
+/// has no more contrast is of low quality, mostly.
 const LARGEST: f64 = 5.0;
 
 /// The same of a sixty-fourth of the picture. A view may leave out the others.

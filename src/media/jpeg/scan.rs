@@ -113,7 +113,7 @@ struct Tables {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Sequential,
     DcFirst,
     DcRefine,
@@ -472,7 +472,7 @@ impl Tables {
 
 /// What a scan holds (T.81, G.1.1.1.1). A sequential scan holds everything,
 /// whatever it says.
-fn kind(header: &Header, scan: &Scan) -> Result<Kind, Incomplete> {
+pub(super) fn kind(header: &Header, scan: &Scan) -> Result<Kind, Incomplete> {
     if !header.progressive {
         return Ok(Kind::Sequential);
     }
