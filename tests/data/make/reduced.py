@@ -16,7 +16,7 @@ from pdq import pdq, write_csv
 # Name, scene, upright size, scale, orientation, and how it is stored. No side is a multiple of the scale.
 FILES = [
     ("eighth-420", render.trees, (2563, 1807), 8, 1, {"subsampling": 2}),
-    ("eighth-progressive-422", render.balloons, (1813, 2507), 8, 1, {"subsampling": 1, "progressive": True}),
+    ("eighth-progressive-422", render.aquarium, (1813, 2507), 8, 1, {"subsampling": 1, "progressive": True}),
     ("eighth-restart-turned", render.lighthouse, (1893, 2509), 8, 6, {"subsampling": 2, "restart_marker_blocks": 7}),
     ("quarter-444", render.aquarium, (1301, 1735), 4, 1, {"subsampling": 0}),
     ("quarter-mirrored", render.flower, (1733, 1303), 4, 3, {"subsampling": 2}),
