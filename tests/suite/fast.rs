@@ -105,15 +105,15 @@ fn what_is_unusual_is_decoded_in_full() {
     let mut far = usual.clone();
     far[at(0xdb) + 5] = 255;
     // The same where nothing beside them is read.
-    let mut large = read(root("tests/data/reduced/eighth-progressive-422.jpg"));
-    let tables = large.windows(2).position(|pair| pair == [0xff, 0xdb]).expect("a marker");
-    large[tables + 5] = 255;
+    let mut alone = read(root("tests/data/reduced/eighth-progressive-422.jpg"));
+    let tables = alone.windows(2).position(|pair| pair == [0xff, 0xdb]).expect("a marker");
+    alone[tables + 5] = 255;
     for (what, bytes) in [
         ("two starts", start),
         ("loud blocks", loud),
         ("RGB", rgb),
         ("far means", far),
-        ("large", large),
+        ("far means alone", alone),
     ] {
         let (hash, quality, scale) = hashed(&bytes, Fidelity::Fast);
         assert_eq!(scale, 1, "{what}");
@@ -121,8 +121,8 @@ fn what_is_unusual_is_decoded_in_full() {
     }
 }
 
-/// Fine stripes on what is nearly white, or is as red as can be: people see them cut
-/// off, which their means do not tell.
+/// Fine stripes on what is nearly white or black, or is as red as can be, and squares of
+/// red: people see them cut off, which their means do not tell.
 #[test]
 fn samples_that_are_cut_off_are_hashed_as_they_are_seen() {
     let mut several = [0, 0];
